@@ -1,0 +1,75 @@
+"""People and places: brand, region, shop, advisor, customer."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.ids import AccountId, AdvisorId, BrandId, CustomerId, ShopId
+
+
+class Side(StrEnum):
+    """Who writes through an account."""
+
+    CUSTOMER = "customer"
+    ADVISOR = "advisor"
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A brand: the owner of relations, history, consent and credit. `timezone` is an IANA name."""
+
+    id: BrandId
+    name: str
+    timezone: str
+    language: str = "zh-CN"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One configured channel account. `kind` names the channel plug-in."""
+
+    id: AccountId
+    brand: BrandId
+    kind: str
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A shop (门店)."""
+
+    id: ShopId
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advisor:
+    """A shop guide (导购), the face of the brand for his customers.
+
+    `work_account` and `work_id` are where he answers; `persona` is his persona account on the customers' platform, may be empty.
+    """
+
+    id: AdvisorId
+    code: str
+    name: str
+    shop: Shop
+    active: bool
+    work_account: AccountId | None
+    work_id: str
+    persona: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer (顾客) of one brand. `profile_name` only where she authorised it. `version` grows with each change of ownership."""
+
+    id: CustomerId
+    version: int
+    profile_name: str = ""
+    opted_out: bool = False
+    is_new: bool = False
+
+
+def display_name(remark: str, profile_name: str, unnamed: str) -> str:
+    """What an advisor sees: his own remark, else the profile she authorised, else the given stand-in ("顾客 A17")."""
+    return remark or profile_name or unnamed
