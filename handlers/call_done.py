@@ -1,0 +1,40 @@
+"""A call to a platform came to its end: the advisor learns what did not arrive; a code that was made is kept."""
+
+from collections.abc import Sequence
+
+from domain.actions import Action, Phrase, RaiseAlarm, SaveCode, Tell
+from domain.calls import CommandName, OutboxState
+from domain.context import Context, DoneCall
+
+_TOLD = {
+    OutboxState.UNKNOWN: "send.unknown",
+    OutboxState.REFUSED: "send.refused",
+    OutboxState.EXPIRED: "send.refused",
+    OutboxState.DEAD: "send.refused",
+    OutboxState.WAITING_WINDOW: "send.window_closed",
+}
+
+
+def run(context: Context) -> Sequence[Action]:
+    """Any finished call that was to be reported."""
+    call = context.facts.call
+    if call is None:
+        return []
+    return _command(context, call) if call.is_command else _message(call)
+
+
+def _message(call: DoneCall) -> Sequence[Action]:
+    key = _TOLD.get(call.state)
+    if key is None or not call.to_customer or call.advisor_id is None:
+        return []
+    return [Tell(call.advisor_id, Phrase(key, {"text": call.text, "reason": call.reason}), call.customer_id)]
+
+
+def _command(context: Context, call: DoneCall) -> Sequence[Action]:
+    if call.command != CommandName.MAKE_CODE.value:
+        return []
+    scene = call.params.get("scene", "")
+    if call.state is OutboxState.ACCEPTED:
+        values = context.inbound.values
+        return [SaveCode(scene, values.get("ticket", ""), values.get("url", ""))]
+    return [RaiseAlarm("code_not_made", scene, f"the platform made no code for this scene: {call.reason}")]
