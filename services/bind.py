@@ -1,0 +1,94 @@
+"""Binding by consent: the card, the answer, the receipt, the welcome. A claim never binds; a binding never is without a receipt."""
+
+from domain.actions import Consent, OpenPending
+from domain.binding import PendingBinding
+from domain.buttons import ConsentKey
+from domain.calls import Lane
+from domain.consent import POLICY_VERSION, Answer, Receipt, text_hash
+from domain.conversation import Reachable
+from domain.ids import ConversationId, CustomerId
+from domain.messages import Button, Card, Text
+from domain.people import Advisor
+from services.tell import say_to_customer, to_advisor, to_customer
+from services.work import Work, about, of_advisor
+from storage import bindings, conversations, people, scenes
+
+
+def open_pending(work: Work, action: OpenPending) -> None:
+    """Open a binding that waits for consent, and show the consent card to the customer of this event."""
+    advisor = people.advisor(work.tx, work.brand, action.advisor_id)
+    if advisor is None or work.conversation is None:
+        return
+    card = _consent_card(work, advisor, work.conversation.customer_id, action.scene, "consent")
+    say_to_customer(work, card, Lane.WELCOME, None)
+
+
+def offer_binding(work: Work, advisor: Advisor, target: Reachable) -> None:
+    """After an advisor took a customer from the queue: offer her the binding by consent card, once."""
+    if bindings.pending(work.tx, work.brand, target.customer_id, work.now):
+        return
+    card = _consent_card(work, advisor, target.customer_id, "", "offer_binding")
+    message = conversations.NewMessage(target.id, "system", card, work.now, advisor.id)
+    kept = conversations.keep_message(work.tx, work.brand, message, work.now)
+    to_customer(work, target.id, card, kept, Lane.CARD, None)
+
+
+def _consent_card(work: Work, advisor: Advisor, customer: CustomerId, scene: str, words: str) -> Card:
+    binding = bindings.open_pending(work.tx, work.brand, customer, advisor.id, scene, POLICY_VERSION, work.now)
+    fields = of_advisor(advisor)
+    buttons = (
+        Button(str(ConsentKey(binding, Answer.YES)), work.say("consent.yes")),
+        Button(str(ConsentKey(binding, Answer.NO)), work.say("consent.no")),
+    )
+    return Card(work.say(f"{words}.title", **fields), work.say(f"{words}.body", **fields), buttons)
+
+
+def consent(work: Work, action: Consent) -> None:
+    """The customer answered a consent card: keep the receipt; yes binds unless she is bound by now, no releases."""
+    pending = _pending(work, action)
+    advisor = people.advisor(work.tx, work.brand, pending.advisor_id) if pending else None
+    if pending is None or advisor is None or work.conversation is None:
+        return
+    _keep_receipt(work, pending, advisor, action.answer)
+    if action.answer is Answer.NO:
+        bindings.release(work.tx, work.brand, pending.id, "customer", "declined", work.now)
+        say_to_customer(work, Text(work.say("consent.declined")), Lane.WELCOME, None)
+        return
+    owner = bindings.active(work.tx, work.brand, work.conversation.customer_id)
+    if owner is not None:
+        bindings.release(work.tx, work.brand, pending.id, "system", "bound_elsewhere", work.now)
+        say_to_customer(
+            work, Text(work.say("already_bound.customer", **of_advisor(owner.advisor))), Lane.WELCOME, owner.advisor
+        )
+        return
+    _bind(work, pending, advisor, work.conversation.id, work.conversation.customer_id)
+
+
+def _pending(work: Work, action: Consent) -> PendingBinding | None:
+    if work.conversation is None:
+        return None
+    found = bindings.pending(work.tx, work.brand, work.conversation.customer_id, work.now)
+    return next((item for item in found if item.id == action.binding_id), None)
+
+
+def _keep_receipt(work: Work, pending: PendingBinding, advisor: Advisor, answer: Answer) -> None:
+    if work.conversation is None:
+        return
+    shown = work.say("consent.body", **of_advisor(advisor))
+    receipt = Receipt(pending.policy_version, text_hash(shown), answer, pending.scene)
+    bindings.keep_receipt(
+        work.tx, work.brand, work.conversation.customer_id, pending.id, receipt, work.account, work.now
+    )
+
+
+def _bind(
+    work: Work, pending: PendingBinding, advisor: Advisor, conversation: ConversationId, customer: CustomerId
+) -> None:
+    bindings.bind(work.tx, work.brand, pending.id, "customer", "consent", work.now)
+    bindings.release_other_pending(work.tx, work.brand, customer, "bound_elsewhere", work.now)
+    conversations.end_claim(work.tx, work.brand, conversation)
+    people.touch_customer(work.tx, work.brand, customer)
+    say_to_customer(work, Text(work.say("welcome", **of_advisor(advisor))), Lane.WELCOME, advisor)
+    scene = scenes.scene(work.tx, work.brand, pending.scene) if pending.scene else None
+    told = work.say("bound.advisor_told", scene=scene.label if scene else "", **about(work, advisor, customer))
+    to_advisor(work, advisor, [Text(told)], Lane.TALK, conversation, customer)

@@ -1,0 +1,110 @@
+"""What a handler must know about an event: the basics always, further facts when its route asks for them. Reads only."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
+
+from domain.buttons import conversation_in
+from domain.calls import Command, OutboxState, decode_call
+from domain.codes import read_code
+from domain.context import Context, DoneCall, Fact, Facts
+from domain.conversation import Conversation
+from domain.ids import AdvisorId, ConversationId, CustomerId
+from domain.messages import Inbound, Kind, Text
+from domain.people import Side
+from services.world import World
+from storage import bindings, conversations, hands, people, scenes
+from storage.tables.queue import outbox
+
+
+def load(tx: Connection, world: World, inbound: Inbound, now: int) -> Context:
+    """The event with its people. Raises KeyError for an account that is no longer configured."""
+    account = world.accounts[inbound.account]
+    context = Context(now, world.brands[account.brand], account, inbound)
+    if not inbound.sender or inbound.kind is Kind.CALL_DONE:
+        return context
+    if account.side is Side.ADVISOR:
+        return replace(context, advisor=people.advisor_at_work(tx, account.brand, account.id, inbound.sender))
+    return _customer_side(tx, context)
+
+
+def _customer_side(tx: Connection, context: Context) -> Context:
+    brand, account, sender = context.brand.id, context.account.id, context.inbound.sender
+    customer = people.customer_behind(tx, brand, account, sender)
+    if customer is None:
+        stranger = people.new_customer(context.now)
+        nothing_yet = Conversation(ConversationId(""), stranger.id, is_new=True)
+        return replace(context, customer=stranger, conversation=nothing_yet)
+    talk = conversations.conversation_with(tx, brand, account, sender)
+    return replace(
+        context,
+        customer=customer,
+        binding=bindings.active(tx, brand, customer.id),
+        conversation=talk or Conversation(ConversationId(""), customer.id, is_new=True),
+    )
+
+
+def load_facts(tx: Connection, context: Context, needs: frozenset[Fact]) -> Context:
+    """The context with the facts its route needs."""
+    loaded = {need.value: _LOADERS[need](tx, context) for need in needs}
+    return replace(context, facts=Facts(**loaded))
+
+
+def _scene(tx: Connection, context: Context) -> Any:
+    state = context.inbound.scene
+    return scenes.scene(tx, context.brand.id, state) if state else None
+
+
+def _pending(tx: Connection, context: Context) -> Any:
+    if context.customer is None:
+        return ()
+    return tuple(bindings.pending(tx, context.brand.id, context.customer.id, context.now))
+
+
+def _reachable(tx: Connection, context: Context) -> Any:
+    if context.advisor is None:
+        return ()
+    content = context.inbound.content
+    code = read_code(content.text).code if isinstance(content, Text) else ""
+    pressed = conversation_in(context.inbound.key)
+    held_focus = hands.focus(tx, context.brand.id, context.advisor.id, context.now)
+    focus = pressed or (held_focus.conversation_id if held_focus else None)
+    return tuple(conversations.reachable(tx, context.brand.id, context.advisor.id, context.now, code=code, focus=focus))
+
+
+def _focus(tx: Connection, context: Context) -> Any:
+    return hands.focus(tx, context.brand.id, context.advisor.id, context.now) if context.advisor else None
+
+
+def _call(tx: Connection, context: Context) -> Any:
+    outbox_id = context.inbound.values.get("outbox_id", "")
+    row = tx.execute(select(outbox).where(and_(outbox.c.brand == context.brand.id, outbox.c.id == outbox_id))).first()
+    if row is None:
+        return None
+    call = decode_call(json.loads(row.call))
+    is_command = isinstance(call, Command)
+    text = "" if isinstance(call, Command) or not isinstance(call.content, Text) else call.content.text
+    return DoneCall(
+        state=OutboxState(context.inbound.values["state"]),
+        reason=context.inbound.values.get("reason", ""),
+        is_command=is_command,
+        command=call.name.value if isinstance(call, Command) else "",
+        to_customer=not is_command and row.stream.endswith((":customer:talk", ":customer:push")),
+        conversation_id=ConversationId(row.conversation_id) if row.conversation_id else None,
+        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+        advisor_id=AdvisorId(row.advisor_id) if row.advisor_id else None,
+        text=text,
+        params=dict(call.params) if isinstance(call, Command) else {},
+    )
+
+
+_LOADERS: Mapping[Fact, Callable[[Connection, Context], Any]] = {
+    Fact.SCENE: _scene,
+    Fact.PENDING: _pending,
+    Fact.REACHABLE: _reachable,
+    Fact.FOCUS: _focus,
+    Fact.CALL: _call,
+}

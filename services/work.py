@@ -1,0 +1,69 @@
+"""One event being applied: its transaction, the people it concerns, and the words of the brand."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from domain.actions import CardPhrase, Phrase
+from domain.context import Context
+from domain.conversation import Conversation
+from domain.ids import AccountId, BrandId, CustomerId, InboxId
+from domain.messages import Button, Card, Content, Text
+from domain.people import Advisor, display_name
+from services.world import World
+from storage.people import customer
+from storage.relations import relation
+from templates.catalogue import say
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The transaction of one event. `conversation` is the lasting one on the customers' side."""
+
+    tx: Connection
+    world: World
+    context: Context
+    inbox_id: InboxId
+    conversation: Conversation | None = None
+
+    @property
+    def now(self) -> int:
+        return self.context.now
+
+    @property
+    def brand(self) -> BrandId:
+        return self.context.brand.id
+
+    @property
+    def account(self) -> AccountId:
+        return self.context.account.id
+
+    def say(self, key: str, **values: str | int | None) -> str:
+        """A text of the catalogue in the brand's language; `brand` is always known."""
+        return say(key, self.context.brand.language, **{"brand": self.context.brand.name, **values})
+
+    def words(self, words: Phrase | CardPhrase, **values: str | int | None) -> Content:
+        """The content of a phrase; its own fields win over `values`."""
+        if isinstance(words, Phrase):
+            return Text(self.say(words.key, **{**values, **words.fields}))
+        title = self.say(words.title.key, **{**values, **words.title.fields})
+        body = self.say(words.body.key, **{**values, **words.body.fields})
+        buttons = tuple(
+            Button(choice.key, self.say(choice.text.key, **{**values, **choice.text.fields}))
+            for choice in words.choices
+        )
+        return Card(title, body, buttons)
+
+
+def of_advisor(advisor: Advisor) -> dict[str, str]:
+    """The fields that an advisor fills."""
+    return {"advisor": advisor.name, "shop": advisor.shop.name}
+
+
+def about(work: Work, advisor: Advisor, customer_id: CustomerId) -> dict[str, str]:
+    """The fields `customer` and `code` as this advisor knows her."""
+    known = relation(work.tx, work.brand, advisor.id, customer_id)
+    who = customer(work.tx, work.brand, customer_id)
+    unnamed = work.say("customer.unnamed", code=known.code)
+    name = display_name(known.remark, who.profile_name if who else "", unnamed)
+    return {"customer": name, "code": known.code}
