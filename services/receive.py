@@ -1,23 +1,22 @@
 """What a handler must know about an event: the basics always, further facts when its route asks for them. Reads only."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection
 
 from domain.buttons import conversation_in
-from domain.calls import Command, OutboxState, decode_call
+from domain.calls import Command, Outbound, OutboxState
 from domain.codes import read_code
 from domain.context import Context, DoneCall, Fact, Facts
 from domain.conversation import Conversation
-from domain.ids import AdvisorId, ConversationId, CustomerId
+from domain.ids import ConversationId
 from domain.messages import Inbound, Kind, Text
 from domain.people import Side
 from services.world import World
 from storage import bindings, conversations, hands, people, scenes
-from storage.tables.queue import outbox
+from storage.outbox import call_of
 
 
 def load(tx: Connection, world: World, inbound: Inbound, now: int) -> Context:
@@ -80,24 +79,23 @@ def _focus(tx: Connection, context: Context) -> Any:
 
 
 def _call(tx: Connection, context: Context) -> Any:
-    outbox_id = context.inbound.values.get("outbox_id", "")
-    row = tx.execute(select(outbox).where(and_(outbox.c.brand == context.brand.id, outbox.c.id == outbox_id))).first()
-    if row is None:
+    record = call_of(tx, context.brand.id, context.inbound.values.get("outbox_id", ""))
+    if record is None:
         return None
-    call = decode_call(json.loads(row.call))
-    is_command = isinstance(call, Command)
-    text = "" if isinstance(call, Command) or not isinstance(call.content, Text) else call.content.text
+    call = record.call
+    command = call if isinstance(call, Command) else None
+    text = call.content.text if isinstance(call, Outbound) and isinstance(call.content, Text) else ""
     return DoneCall(
         state=OutboxState(context.inbound.values["state"]),
         reason=context.inbound.values.get("reason", ""),
-        is_command=is_command,
-        command=call.name.value if isinstance(call, Command) else "",
-        to_customer=not is_command and row.stream.endswith((":customer:talk", ":customer:push")),
-        conversation_id=ConversationId(row.conversation_id) if row.conversation_id else None,
-        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
-        advisor_id=AdvisorId(row.advisor_id) if row.advisor_id else None,
+        is_command=command is not None,
+        command=command.name.value if command else "",
+        to_customer=record.to_customer,
+        conversation_id=record.conversation_id,
+        customer_id=record.customer_id,
+        advisor_id=record.advisor_id,
         text=text,
-        params=dict(call.params) if isinstance(call, Command) else {},
+        params=dict(command.params) if command else {},
     )
 
 

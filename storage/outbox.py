@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select, update
 
-from domain.calls import OPEN, Call, Lane, OutboxState, encode_call
+from domain.calls import OPEN, Call, Lane, OutboxState, decode_call, encode_call
 from domain.ids import AccountId, AdvisorId, BrandId, ConversationId, CustomerId, MessageId, OutboxId, RunId
 from storage.tables.queue import outbox
 
@@ -85,6 +85,31 @@ def _row(promise: Promise, now: int) -> dict[str, Any]:
         "run_id": promise.run_id,
         "created_at": now,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A promised call with the people it is about. `to_customer`: it goes to a customer, not to an advisor or to the platform."""
+
+    call: Call
+    to_customer: bool
+    conversation_id: ConversationId | None
+    customer_id: CustomerId | None
+    advisor_id: AdvisorId | None
+
+
+def call_of(tx: Connection, brand: BrandId, outbox_id: str) -> CallRecord | None:
+    """The call of an outbox row."""
+    row = tx.execute(select(outbox).where(outbox.c.brand == brand, outbox.c.id == outbox_id)).first()
+    if row is None:
+        return None
+    return CallRecord(
+        call=decode_call(json.loads(row.call)),
+        to_customer=row.stream.endswith((":customer:talk", ":customer:push")),
+        conversation_id=ConversationId(row.conversation_id) if row.conversation_id else None,
+        customer_id=CustomerId(row.customer_id) if row.customer_id else None,
+        advisor_id=AdvisorId(row.advisor_id) if row.advisor_id else None,
+    )
 
 
 def cancel_pushes(tx: Connection, brand: BrandId, customer: CustomerId, reason: str, now: int) -> int:

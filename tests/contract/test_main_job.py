@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.errors import NotFoundError
 from domain.messages import Card, Image, Kind, Location, MediaId, Text, Unparsed
+from services.why import why
 from storage.engine import Database
 from storage.tables.people import advisors, bindings, consents, customers
 from storage.tables.queue import outbox
 from storage.tables.talk import messages
 from storage.tables.work import alarms
 from tests.clock import FakeClock
-from tests.stage import Stage
+from tests.stage import WORLD, Stage
 
 
 @pytest.fixture
@@ -280,3 +282,21 @@ async def test_messages_are_numbered_in_order_and_say_why(stage: Stage) -> None:
     assert seqs == sorted(set(seqs))
     talk = [row for row in rows if row.author in {"customer", "advisor"}]
     assert all("steps" in row.decision and "rule" in row.decision for row in talk)
+
+
+async def test_why_tells_the_steps_of_a_decision(stage: Stage) -> None:
+    await stage.bind("anna", 0)
+    await stage.writes("anna", "有货吗")
+    await stage.answers(0, "#A10 有")
+    rows = await stage.db.read(lambda tx: tx.execute(select(messages).order_by(messages.c.seq)).all())
+    asked = next(row for row in rows if "有货吗" in row.content)
+    answered = next(row for row in rows if row.author == "advisor")
+    first = await stage.db.read(lambda tx: why(tx, WORLD, asked.id))
+    assert any("bound advisor: 小兰 (bound) -> gets it" in line for line in first.lines)
+    assert any("to guide0 through work" in line for line in first.lines)
+    second = await stage.db.read(lambda tx: why(tx, WORLD, answered.id))
+    assert any("code typed: #A10 -> sent there" in line for line in second.lines)
+    by_outbox = await stage.db.read(lambda tx: why(tx, WORLD, second.record.sends[0].id))
+    assert by_outbox.record.id == answered.id
+    with pytest.raises(NotFoundError):
+        await stage.db.read(lambda tx: why(tx, WORLD, "nothing"))
