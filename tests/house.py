@@ -215,8 +215,8 @@ class House:
         return await self.db.read(lambda tx: int(tx.execute(statement).scalar_one()))
 
     async def inbox_count(self, state: str = "") -> int:
-        """How many events are kept, all or in one state."""
-        statement = select(func.count()).select_from(inbox)
+        """How many events from outside are kept, all or in one state."""
+        statement = select(func.count()).select_from(inbox).where(inbox.c.kind != "call_done")
         return await self.count(statement.where(inbox.c.state == state) if state else statement)
 
     async def customer_count(self) -> int:

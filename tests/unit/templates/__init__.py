@@ -1,0 +1,1 @@
+"""What we say: templates of marketers, and the catalogue of the product's own texts."""
