@@ -214,6 +214,13 @@ class House:
         """A number from the gateway's database."""
         return await self.db.read(lambda tx: int(tx.execute(statement).scalar_one()))
 
+    async def becomes(self, statement: Any, wanted: object) -> None:
+        """Wait until a query of one value gives `wanted`."""
+        deadline = time.monotonic() + PATIENCE_S
+        while await self.db.read(lambda tx: tx.execute(statement).scalar_one_or_none()) != wanted:
+            assert time.monotonic() < deadline, f"never became {wanted}"
+            await asyncio.sleep(0.01)  # the database has no signal for this
+
     async def inbox_count(self, state: str = "") -> int:
         """How many events from outside are kept, all or in one state."""
         statement = select(func.count()).select_from(inbox).where(inbox.c.kind != "call_done")
@@ -245,6 +252,26 @@ class House:
         async with self.http.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers) as answer:
             assert answer.status == status, await answer.text()
             return await answer.json()
+
+    async def schedule_push(self, text: str, **draft: Any) -> str:
+        """Save a template with this text and schedule it for now, by the API; the campaign's id."""
+        code = f"push-{time.time_ns()}"
+        body = {"name": code, "body": {"kind": "text", "text": text}}
+        await self.api("PUT", f"/templates/{code}", body)
+        campaign = {"name": "新茶", "template": code, "audience": {"all_bound": True}, "at": "now", **draft}
+        made = await self.api("POST", "/campaigns", campaign, status=201)
+        campaign_id: str = made["campaign"]["id"]
+        return campaign_id
+
+    async def outcomes(self, campaign: str) -> dict[tuple[str, str], int]:
+        """What became of a campaign's recipients when its last run is done: (state, reason) -> how many."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            runs = (await self.api("GET", f"/campaigns/{campaign}"))["runs"]
+            if runs and all(run["state"] == "done" for run in runs):
+                return {(one["state"], one["reason"]): one["count"] for one in runs[0]["outcomes"]}
+            assert time.monotonic() < deadline, runs
+            await asyncio.sleep(0.05)  # polls the API, as `campaign status --watch` does
 
     async def label_posters(self) -> None:
         """What is printed under the codes."""

@@ -1,0 +1,1 @@
+"""What storage promises, run on SQLite and on PostgreSQL alike."""
