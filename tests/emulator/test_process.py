@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import socket
 import sys
@@ -30,27 +31,23 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def options(files: Path, port: int) -> list[str]:
+def options(files: Path, port: int = 0) -> list[str]:
     return ["--world", str(files / "world.yaml"), "--data-dir", str(files / "data"), "--port", str(port)]
 
 
 @contextlib.asynccontextmanager
-async def running(files: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that has said it listens; killed at the end when it still lives."""
+async def running(files: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, aiohttp.ClientSession]]:
+    """A process that has said where it listens, and a client for it; killed at the end when it still lives."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "emulator", *options(files, port), stdout=pipe, stderr=pipe
+        sys.executable, "-m", "emulator", *options(files), stdout=pipe, stderr=pipe
     )
     assert process.stdout is not None
-    assert await process.stdout.readline() == f"emulator: listening on http://127.0.0.1:{port}\n".encode()
     try:
-        yield process
+        said = re.fullmatch(r"emulator: listening on (http://\S+)\n", (await process.stdout.readline()).decode())
+        assert said
+        async with aiohttp.ClientSession(said[1]) as http:
+            yield process, http
     finally:
         if process.returncode is None:
             process.kill()
@@ -58,20 +55,15 @@ async def running(files: Path, port: int) -> AsyncIterator[asyncio.subprocess.Pr
 
 
 async def test_sigterm_stops_cleanly_and_streams_do_not_hold_it_up(files: Path) -> None:
-    port = free_port()
-    async with (
-        running(files, port) as process,
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
-        http.get("/play/events") as stream,
-    ):
+    async with running(files) as (process, http), http.get("/play/events") as stream:
         assert await stream.content.readline() == b": listening\n"
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
 
 
 async def test_what_was_answered_survives_kill_9(files: Path) -> None:
-    port, answered = free_port(), 0
-    async with running(files, port) as process, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+    answered = 0
+    async with running(files) as (process, http):
         wanted = {"count": 20, "following": True, "grant": "message"}
         openids = (await (await http.post("/play/customers", json=wanted)).json())["openids"]
         token = await (await http.get("/wechat/cgi-bin/token", params=asking())).json()
@@ -95,7 +87,7 @@ async def test_what_was_answered_survives_kill_9(files: Path) -> None:
         await process.wait()
     lines = [json.loads(line) for line in (files / "data" / "ledger.jsonl").read_text().splitlines()]
     assert sum(line["api"] == "message/custom/send" for line in lines) >= answered >= 50
-    async with running(files, port), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+    async with running(files) as (_, http):
         state = await (await http.get("/play/state")).json()
     assert sum(len(customer["thread"]) for customer in state["customers"]) >= answered
 
@@ -107,7 +99,7 @@ def asking() -> dict[str, str]:
 @pytest.mark.parametrize("world", ["official_accounts: 7", "{"])
 def test_a_bad_world_file_is_told_in_one_line(files: Path, world: str, capsys: pytest.CaptureFixture[str]) -> None:
     (files / "world.yaml").write_text(world)
-    assert main(options(files, free_port())) == 2
+    assert main(options(files)) == 2
     assert "world.yaml: " in capsys.readouterr().err
 
 

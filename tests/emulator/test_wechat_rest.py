@@ -151,7 +151,9 @@ async def test_user_info_has_neither_name_nor_face(stand: Stand) -> None:
     known = await stand.wechat("user/info", openid=openid, access_token=token)
     assert (known["subscribe"], known["qr_scene_str"], known["subscribe_scene"]) == (1, "a:lan", "ADD_SCENE_QR_CODE")
     assert not {"nickname", "headimgurl", "unionid"} & set(known)
-    assert (await stand.wechat("user/info", openid="x", access_token=token))["errcode"] == 40003
+    theirs = await stand.customer(account="wx2")
+    for unknown in ("x", theirs):
+        assert (await stand.wechat("user/info", openid=unknown, access_token=token))["errcode"] == 40003
 
 
 @pytest.mark.parametrize(

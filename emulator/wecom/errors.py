@@ -1,0 +1,40 @@
+"""What WeCom says with each errcode.
+
+https://developer.work.weixin.qq.com/document/path/90313
+"""
+
+ERRORS = {
+    -1: "system busy",
+    40001: "invalid credential",
+    40003: "invalid UserID",
+    40004: "invalid media type",
+    40005: "invalid file type",
+    40007: "invalid media_id",
+    40008: "invalid message type",
+    40013: "invalid corpid",
+    40014: "invalid access_token",
+    40033: "invalid charset",
+    40035: "invalid parameter",
+    40056: "invalid agentid",
+    40058: "invalid Request Parameter",
+    41001: "access_token missing",
+    41002: "corpid missing",
+    41004: "secret missing",
+    42001: "access_token expired",
+    42014: "invalid task_id",
+    42022: "response_code used or expired",
+    43001: "require GET method",
+    43002: "require POST method",
+    43012: "callback url not set",
+    44001: "empty media data",
+    44002: "empty post data",
+    44004: "empty content",
+    45001: "media size out of limit",
+    45002: "content size out of limit",
+    45008: "article size out of limit",
+    45009: "api freq out of limit",
+    47001: "data format error",
+    60111: "userid not found",
+    81013: "user & party & tag all invalid",
+    301002: "not allow operate another agent",
+}
