@@ -235,12 +235,40 @@ async def test_a_long_reader_holds_neither_writes_nor_other_readers(db: Database
     await reading
 
 
-async def test_commits_are_synced_in_full(db: Database) -> None:
-    def settings(tx: Connection) -> dict[str, object]:
-        names = ("journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys")
-        return {name: tx.execute(text(f"PRAGMA {name}")).scalar_one() for name in names}
+async def test_a_unit_has_the_write_lock_before_it_reads(db: Database, tmp_path: Path) -> None:
+    def read_then_write(tx: Connection) -> str:
+        seen = len(stored(tx))
+        with closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None, timeout=0)) as other:
+            try:
+                other.execute("INSERT INTO test_rows (id) VALUES ('between')")
+            except sqlite3.OperationalError as error:
+                tx.execute(insert(rows), {"id": f"after {seen}"})
+                return str(error)
+        return "somebody wrote between the look and the leap"
 
-    assert await db.write(settings) == {
+    assert await db.write(read_then_write) == "database is locked"
+    assert await db.read(stored) == ["after 0"]
+
+
+def settings(tx: Connection, *names: str) -> dict[str, object]:
+    return {name: tx.execute(text(f"PRAGMA {name}")).scalar_one() for name in names}
+
+
+async def test_a_reader_may_not_write_even_if_it_tries_hard(db: Database) -> None:
+    assert await db.read(lambda tx: settings(tx, "query_only")) == {"query_only": 1}
+
+    def hard(tx: Connection) -> None:
+        tx.execute(text("PRAGMA query_only=OFF"))
+        adding("a")(tx)
+
+    with pytest.raises(Unavailable):
+        await db.read(hard)
+    assert await db.read(stored) == []
+
+
+async def test_commits_are_synced_in_full(db: Database) -> None:
+    names = ("journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys")
+    assert await db.write(lambda tx: settings(tx, *names)) == {
         "journal_mode": "wal",
         "synchronous": 2,
         "wal_autocheckpoint": 0,
