@@ -69,6 +69,9 @@ class MediaDesk(Protocol):
     async def platform_id(self, account: Account, media: MediaId, upload: "Upload") -> str:
         """The platform's id of `media`, calling `upload` when there is none that still lives. Raises SendError."""
 
+    async def forget(self, account: Account, media: MediaId, platform_id: str) -> None:
+        """The platform does not know `platform_id` any more: upload `media` again when it is asked for. Raises SendError."""
+
 
 class Upload(Protocol):
     """Uploads one file to the platform; returns its id and when that ends (ms)."""

@@ -23,7 +23,9 @@ class Malformed(Exception):
 
 
 class SendError(Exception):
-    """Why a call did not simply succeed; the decision what to do next is the type."""
+    """Why a call did not simply succeed; the decision what to do next is the type. `code` is the platform's own, where it gave one."""
+
+    code = 0
 
     def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(f"{reason}: {message}" if message else reason)

@@ -350,6 +350,7 @@ def test_different_events_of_one_second_are_not_merged() -> None:
         )
     ]
     assert len(set(keys)) == len(keys)
+    assert max(map(len, keys)) <= 256
 
 
 @pytest.mark.parametrize(
