@@ -135,8 +135,10 @@ def is_same(campaign: Campaign, draft: CampaignDraft) -> bool:
 
 
 def _same_time(campaign: Campaign, draft: CampaignDraft) -> bool:
-    if draft.at in ("", NOW):
-        return (draft.at == "") == (campaign.schedule.at is None)
+    if not draft.at:
+        return campaign.schedule.at is None
+    if draft.at == NOW:
+        return campaign.schedule.at == campaign.created_at
     try:
         return calendar.read_at(draft.at, draft.timezone or campaign.schedule.timezone) == campaign.schedule.at
     except InvalidError:

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from domain.calls import DAY, DUE_MS, EXPIRES_MS, Call, Command, Lane, Outbound, OutboxState
+from domain.calls import DAY, DUE_MS, EXPIRES_MS, Call, Command, Lane, OutboxState
 from domain.errors import ConflictError, NotFoundError
 from domain.ids import AccountId, AdvisorId, BrandId, ConversationId, CustomerId, MessageId, OutboxId, new_id
 from domain.messages import Card, Text
 from services.text import split_text
+from services.wording import signature_bytes
 from services.world import World
 from storage import audit, decisions, inspection
 from storage.inspection import OutboxRow
@@ -81,17 +82,13 @@ def marked(call: Call, limit: int) -> list[Call]:
         return [call]
     match call.content:
         case Text(text) if not text.startswith(MAYBE_TWICE):
-            parts = split_text(MAYBE_TWICE + text, limit - _signature_bytes(call))
+            signature = signature_bytes(call.persona.name) if call.persona else 0
+            parts = split_text(MAYBE_TWICE + text, limit - signature)
             return [replace(call, content=Text(part)) for part in parts]
         case Card(body=body) as card if not body.startswith(MAYBE_TWICE):
             return [replace(call, content=replace(card, body=MAYBE_TWICE + body))]
         case _:
             return [call]
-
-
-def _signature_bytes(call: Outbound) -> int:
-    # A channel whose platform knows no persona for this advisor signs the text above it.
-    return len(f"【{call.persona.name}】\n".encode()) if call.persona else 0
 
 
 def redrive(tx: Connection, brand: BrandId, ids: Collection[str] | None, actor: str, now: int) -> list[str]:

@@ -1,8 +1,7 @@
 """Everything that is wrong with what a marketer wrote, told at once: each problem with the field it is about."""
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.errors import InvalidError
@@ -35,29 +34,42 @@ class Problems:
     def __init__(self) -> None:
         self._found: list[Problem] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
     def add(self, field: str, message: str, line: int = 0) -> None:
         """Note a problem."""
         self._found.append(Problem(field, message, line))
 
-    @contextmanager
-    def of(self, field: str = "") -> Iterator[None]:
-        """Note an InvalidError raised inside, as a problem of `field`, or of the field it names itself."""
-        try:
-            yield
-        except InvalidDraft as error:
+    def of(self, field: str = "") -> "_Noting":
+        """Inside `with`: an InvalidError ends the block and is noted as a problem of `field`, or of the field it names itself."""
+        return _Noting(self, field)
+
+    def note(self, error: InvalidError, field: str = "") -> None:
+        """Note what an error says."""
+        if isinstance(error, InvalidDraft):
             self._found += error.problems
-        except TemplateError as error:
+        elif isinstance(error, TemplateError):
             self.add(field, error.words("en"), error.line or 0)
-        except InvalidError as error:
+        else:
             self.add(field or error.field or "", error.message)
 
     def refuse(self) -> None:
         """Raises InvalidDraft when there is any problem."""
         if self._found:
             raise InvalidDraft(tuple(self._found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    problems: Problems
+    field: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, InvalidError):
+            return False
+        self.problems.note(error, self.field)
+        return True
 
 
 def did_you_mean(written: str, known: Iterable[tuple[str, str]]) -> str:

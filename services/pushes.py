@@ -21,7 +21,7 @@ class SkipReason(StrEnum):
     OPTED_OUT = "opted_out"
     NOT_BOUND = "not_bound"
     ADVISOR_INACTIVE = "advisor_inactive"
-    NOT_FOLLOWING = "not_following"
+    UNFOLLOWED = "unfollowed"
     EXPIRED = "expired"
 
 
@@ -72,7 +72,7 @@ def _unreachable(person: Person) -> SkipReason | None:
         return SkipReason.NOT_BOUND
     if not person.advisor.active:
         return SkipReason.ADVISOR_INACTIVE
-    return None if person.external_id else SkipReason.NOT_FOLLOWING
+    return None if person.external_id else SkipReason.UNFOLLOWED
 
 
 def write(letter: Letter, customer: str, advisor: Advisor) -> Content:

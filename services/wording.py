@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from domain.ids import is_id
-from domain.messages import Content, decode
+from domain.messages import Content, Link, MiniProgram, Text
 from domain.people import Advisor, Brand
 from services.problems import Problems, did_you_mean
 from templates import engine
@@ -49,6 +49,7 @@ _BODIES: Mapping[str, Mapping[str, _Field]] = MappingProxyType(
         },
     }
 )
+_CONTENTS: Mapping[str, type[Any]] = MappingProxyType({"text": Text, "link": Link, "mini_program": MiniProgram})
 _CARRIERS = MappingProxyType({"text": "text", "link": "description", "mini_program": "title"})
 """The field of each kind that names the sender and the way to refuse."""
 
@@ -125,7 +126,8 @@ class Wording:
         room = self.room - signature_bytes(advisor.name) if self.kind == "text" else _BODIES[self.kind][carrier].room
         if (size := len(fields[carrier].encode())) > room:
             raise TextTooLong(size, room)
-        return decode({"kind": self.kind, **fields})
+        content: Content = _CONTENTS[self.kind](**fields)
+        return content
 
     def _complete(self, fields: Mapping[str, str], carrier: str, advisor: Advisor) -> str:
         shown = "\n".join(fields.values())

@@ -1,5 +1,6 @@
 """One event being applied: its transaction, the people it concerns, and the words of the brand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ from domain.people import Advisor, display_name
 from services.world import World
 from storage.people import customer
 from storage.relations import relation
-from templates.catalogue import say
+from templates.catalogue import reason_in_words, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Work:
     def words(self, words: Phrase | CardPhrase, **values: str | int | None) -> Content:
         """The content of a phrase; its own fields win over `values`."""
         if isinstance(words, Phrase):
-            return Text(self.say(words.key, **{**values, **words.fields}))
+            return Text(self.say(words.key, **{**values, **self._in_words(words.fields)}))
         title = self.say(words.title.key, **{**values, **words.title.fields})
         body = self.say(words.body.key, **{**values, **words.body.fields})
         buttons = tuple(
@@ -53,6 +54,11 @@ class Work:
             for choice in words.choices
         )
         return Card(title, body, buttons)
+
+    def _in_words(self, fields: Mapping[str, str]) -> Mapping[str, str]:
+        if "reason" not in fields:
+            return fields
+        return {**fields, "reason": reason_in_words(fields["reason"], self.context.brand.language)}
 
 
 def of_advisor(advisor: Advisor) -> dict[str, str]:

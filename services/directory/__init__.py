@@ -3,7 +3,7 @@
 A file that has one problem saves nothing; a page saved twice changes nothing. Nothing here sends or binds without a consent.
 """
 
-from services.directory.files import paged, read_file
+from services.directory.files import PAGE_ROWS, paged, read_file
 from services.directory.run import Saved, check, save
 
-__all__ = ["Saved", "check", "paged", "read_file", "save"]
+__all__ = ["PAGE_ROWS", "Saved", "check", "paged", "read_file", "save"]

@@ -9,15 +9,13 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
-
-import yaml
+from pathlib import Path
 
 from domain.errors import InvalidError
+from services import yaml_file
+from services.yaml_file import Value
 
 MAX_BYTES = 32 * 1024 * 1024
-MAX_YAML_BYTES = 2 * 1024 * 1024
-"""YAML is read by Python code, line marks and all: far slower than the two table formats."""
 MAX_ROWS = 200_000
 MAX_COLUMNS = 64
 MAX_CELL = 4_000
@@ -56,18 +54,21 @@ def unguard(text: str) -> str:
     return text[1:] if _GUARDED.match(text) else text
 
 
-def refuse_large(file: str, content: bytes, limit: int = MAX_BYTES) -> None:
-    """Raise InvalidError when a file is larger than `limit` bytes."""
-    if len(content) > limit:
-        raise InvalidError(f"{file}: {len(content):,} bytes, at most {limit:,} are read: split it")
+def read_bytes(path: Path) -> bytes:
+    """A file's content. Raises InvalidError when it cannot be read or is too large."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InvalidError(f"{path.name}: {size:,} bytes, at most {MAX_BYTES:,} are read: split it")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidError(f"{path}: cannot be read ({error.strerror}); check the name") from error
 
 
-def read_csv(file: str, content: bytes) -> list[Sheet]:
+def read_csv(path: Path) -> list[Sheet]:
     """The one table of a CSV file, named by the file. UTF-8, UTF-16 with a mark, or GB18030; comma, semicolon or tab."""
-    refuse_large(file, content)
-    text = _decode(file, content)
-    lines = _csv_lines(file, text)
-    return [table(PurePath(file).stem, file, lines)]
+    text = _decode(path.name, read_bytes(path))
+    return [table(path.stem, path.name, _csv_lines(path.name, text))]
 
 
 def _decode(file: str, content: bytes) -> str:
@@ -154,66 +155,33 @@ def _cell(where: str, line: int, column: str, cell: str) -> str:
     return unguard(cell).strip()
 
 
-def read_yaml(file: str, content: bytes) -> list[Sheet]:
-    """The tables of a YAML file: a mapping of table names to lists of rows."""
-    refuse_large(file, content, MAX_YAML_BYTES)
-    try:
-        root = yaml.compose(content, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidError(f"{file}:{_line_of(error)}: not YAML: {_first_line(error)}") from None
-    except RecursionError:
-        raise InvalidError(f"{file}: nested too deep: a table is a list of flat rows") from None
-    if not isinstance(root, yaml.MappingNode):
+def read_yaml(path: Path) -> list[Sheet]:
+    """The tables of a YAML file: names of tables, each with a list of rows."""
+    document, _ = yaml_file.read_yaml(path)
+    if document.fields is None:
         raise InvalidError(
-            f"{file}:1: expected table names (regions, shops, advisors, customers) with a list below each"
+            f"{path.name}:{document.line}: write table names such as `shops:`, each with a list of rows below"
         )
-    return [_yaml_sheet(file, name, rows) for name, rows in _pairs(file, root)]
+    return [_yaml_sheet(path.name, name, value) for name, value in document.fields.items()]
 
 
-def _line_of(error: Exception) -> int:
-    mark = getattr(error, "problem_mark", None)
-    return mark.line + 1 if mark else 1
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or error).splitlines()[0]
-
-
-def _pairs(file: str, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
-    seen: set[str] = set()
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise InvalidError(f"{file}:{line}: a name must be plain text")
-        if key.value in seen:
-            raise InvalidError(f'{file}:{line}: "{key.value}" is there twice')
-        seen.add(key.value)
-        yield key.value, value
-
-
-def _yaml_sheet(file: str, name: str, node: yaml.Node) -> Sheet:
-    line = node.start_mark.line + 1
-    if not isinstance(node, yaml.SequenceNode):
-        raise InvalidError(f"{file}:{line}: {name}: expected a list of rows")
-    if len(node.value) > MAX_ROWS:
-        raise InvalidError(f"{file}:{line}: {name}: more than {MAX_ROWS:,} rows: split the file")
-    rows = tuple(_yaml_row(file, name, row) for row in node.value)
+def _yaml_sheet(file: str, name: str, value: Value) -> Sheet:
+    if value.items is None:
+        raise InvalidError(f"{file}:{value.line}: {name}: {value.what}, but a list of rows is expected")
+    rows = tuple(_yaml_row(file, name, row) for row in value.items)
     columns = dict.fromkeys(column for row in rows for column in row.cells)
     return Sheet(name, file, tuple(columns), rows)
 
 
-def _yaml_row(file: str, name: str, node: yaml.Node) -> Row:
-    line = node.start_mark.line + 1
-    if not isinstance(node, yaml.MappingNode):
-        raise InvalidError(f"{file}:{line}: {name}: expected a row of `column: value`")
-    cells = {column: _yaml_cell(file, column, value) for column, value in _pairs(file, node)}
-    return Row(line, cells)
+def _yaml_row(file: str, name: str, value: Value) -> Row:
+    if value.fields is None:
+        raise InvalidError(f"{file}:{value.line}: {name}: {value.what}, but a row of `column: value` is expected")
+    return Row(value.line, {column: _yaml_cell(file, column, cell) for column, cell in value.fields.items()})
 
 
-def _yaml_cell(file: str, column: str, node: yaml.Node) -> str:
-    line = node.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode):
-        return LIST_SEPARATOR.join(_yaml_cell(file, column, item) for item in node.value)
-    if not isinstance(node, yaml.ScalarNode):
-        raise InvalidError(f"{file}:{line}: {column}: expected text or a list of texts")
-    return "" if node.tag.endswith(":null") else _cell(file, line, column, node.value)
+def _yaml_cell(file: str, column: str, value: Value) -> str:
+    if value.items is not None:
+        return LIST_SEPARATOR.join(_yaml_cell(file, column, item) for item in value.items)
+    if value.text is None:
+        raise InvalidError(f"{file}:{value.line}: {column}: {value.what}, but a text or a list of texts is expected")
+    return _cell(file, value.line, column, value.text)

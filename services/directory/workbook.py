@@ -4,12 +4,13 @@ import io
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any
 
 from openpyxl import load_workbook
 
 from domain.errors import InvalidError
-from services.directory.sheets import MAX_COLUMNS, MAX_ROWS, Sheet, refuse_large, table
+from services.directory.sheets import MAX_COLUMNS, MAX_ROWS, Sheet, read_bytes, table
 
 MAX_UNZIPPED = 256 * 1024 * 1024
 MAX_PARTS = 500
@@ -21,9 +22,9 @@ _DOCTYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("ascii", "utf-16
 _CHUNK = 1024 * 1024
 
 
-def read_xlsx(file: str, content: bytes) -> list[Sheet]:
+def read_xlsx(path: Path) -> list[Sheet]:
     """The tables of a workbook. Raises InvalidError for anything that is no plain, reasonably sized workbook."""
-    refuse_large(file, content)
+    file, content = path.name, read_bytes(path)
     _inspect(file, content)
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from domain.calls import DAY, HOUR, MINUTE, OutboxState
 from domain.campaign import CampaignState, RunState
 from scheduler import campaigns as runner
+from scheduler import firing
 from scheduler.guard import STUCK
 from services.campaign_status import Count
 from storage import campaigns
@@ -19,6 +21,7 @@ from storage.tables.campaigns import campaigns as campaigns_table
 from storage.tables.campaigns import runs
 from storage.tables.people import identities
 from storage.tables.queue import outbox
+from tests.builders import BRAND
 from tests.clock import FakeClock
 from tests.contract.campaigning import Node, counted, freeze, outbox_rows, recipient_rows, send, town
 
@@ -77,6 +80,34 @@ async def test_a_pause_before_and_while_freezing_and_queueing_stops_it_there(
         await runner.step(node.shift, run)
     run_status = await node.only_run(campaign)
     assert (run_status.state, run_status.audience, run_status.total("queued")) == (RunState.SENDING, 3, 3)
+
+
+async def test_a_pause_between_finding_a_due_time_and_firing_it_wins(node: Node) -> None:
+    campaign = await node.schedule()
+    (due,) = await node.db.read(lambda tx: campaigns.due(tx, node.clock(), 10))
+    await node.pause(campaign)
+    assert await node.db.write(partial(firing.fire, brand=node.world.brands[BRAND], campaign=due)) is None
+    assert await counted(node.db, select(runs)) == 0
+
+
+@pytest.mark.parametrize("repeat", range(5))
+async def test_a_pause_in_the_middle_of_the_work_leaves_nothing_to_send(
+    node: Node, monkeypatch: pytest.MonkeyPatch, repeat: int
+) -> None:
+    monkeypatch.setattr(runner, "PAGE", 1)
+    campaign = await node.schedule()
+    await node.fire()
+    working = asyncio.gather(node.work(), node.work())
+    seen = node.db.commits
+    for _ in range(1 + repeat):
+        seen = await node.db.committed_beyond(seen)
+    await node.pause(campaign)
+    assert {state for state, _ in await states(node)} <= {"held"}
+    await working
+    assert {state for state, _ in await states(node)} <= {"held"}
+    await node.resume(campaign)
+    await node.work()
+    assert [state for state, _ in await states(node)] == ["queued"] * 3
 
 
 @pytest.mark.usefixtures("small_pages")
