@@ -45,7 +45,7 @@ class Gateway:
         return self.directory / "gateway.db"
 
     async def start(self) -> None:
-        values = configuration(self.directory, port=self.port, internal_port=0, emulator="http://127.0.0.1:9")
+        values = configuration(self.directory, port=self.port, internal_port=free_port(), emulator="http://127.0.0.1:9")
         config = write_configuration(self.directory / "config.yaml", values)
         environment = {**os.environ, "GATEWAY_MUTANT": self.mutant}
         command = [sys.executable, "-m", "gateway", "serve", "--config", str(config), "--roles", "web"]
@@ -55,7 +55,7 @@ class Gateway:
         await self._listening()
 
     async def _listening(self) -> None:
-        for _ in range(600):
+        for _ in range(3000):
             assert self.process is not None
             assert self.process.returncode is None, "the gateway did not start"
             with suppress(OSError):

@@ -54,6 +54,14 @@ class FakeChannel:
     before: Callable[[Call], Awaitable[None]] | None = None
     files: dict[str, bytes] = field(default_factory=dict)
     fetch_problem: SendError | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def reaches(self, condition: Callable[[], bool]) -> None:
+        """Wait until so much was called."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
 
     def verify(self, request: RawRequest, now: int) -> Verified | Handshake:
         query = dict(request.query)
@@ -83,6 +91,7 @@ class FakeChannel:
 
     async def send(self, call: Call) -> Accepted:
         self.called.append(call)
+        self._changed.set()
         if self.before is not None:
             await self.before(call)
         answer = self.answers.popleft() if self.answers else Accepted("id-1")

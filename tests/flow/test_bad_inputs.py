@@ -152,13 +152,21 @@ def short_signature(oa: Account) -> Sent:
     return with_query(oa, msg_signature=good(oa).query["msg_signature"][:8])
 
 
+def upper(oa: Account) -> Sent:
+    signed = good(oa)
+    return replace(
+        as_sent(signed),
+        query=signed.target.replace(signed.query["msg_signature"], signed.query["msg_signature"].upper()),
+    )
+
+
 REJECTED: list[tuple[str, Callable[[Account], Sent]]] = [
     ("D1 no query", lambda oa: Sent("", good(oa).body)),
     ("D2 signature missing", lambda oa: with_query(oa, msg_signature=None)),
     ("D2 signature empty", lambda oa: with_query(oa, msg_signature="")),
     ("D2 39 digits", lambda oa: with_query(oa, msg_signature="a" * 39)),
     ("D2 41 digits", lambda oa: with_query(oa, msg_signature="a" * 41)),
-    ("D2 upper case", lambda oa: _upper(oa)),
+    ("D2 upper case", upper),
     ("D3 not ascii", lambda oa: with_query(oa, msg_signature="é" * 40)),
     ("D4 prefix only", short_signature),
     ("D5 doubled", doubled),
@@ -174,7 +182,8 @@ REJECTED: list[tuple[str, Callable[[Account], Sent]]] = [
     ("D13 another app id", other_key),
     *((f"D14 ciphertext {name}", lambda oa, text=text: sealed_raw(oa, text)) for name, text in (
         ("empty", ""), ("!!!!", "!!!!"), ("5 bytes", "AAAAAAA="), ("16 zero bytes", "AAAAAAAAAAAAAAAAAAAAAA=="),
-        ("random 32", "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="), ("random 64", "q83vEjRWeJCrze8SNFZ4kKvN" * 3 + "7xI0VniQq83vEjRWeJA="))),
+        ("random 32", "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="),
+        ("random 64", "q83vEjRWeJCrze8SNFZ4kKvN" * 3 + "7xI0VniQq83vEjRWeJA="))),
     ("D15 line feeds", lambda oa: sealed_raw(oa, "AAAA\nAAAAAAAAAAAAAAAAAA==")),
     ("D15 junk", lambda oa: sealed_raw(oa, "AAAA*AAAAAAAAAAAAAAAAAA==")),
     *((f"D16 pad {pad}", lambda oa, pad=pad: padded(oa, pad)) for pad in (0, 33, 255)),
@@ -189,14 +198,6 @@ REJECTED: list[tuple[str, Callable[[Account], Sent]]] = [
     ("D25 body in UTF-16", lambda oa: replace(as_sent(good(oa)), body=good(oa).body.decode().encode("utf-16"))),
     ("D25 invalid UTF-8", lambda oa: replace(as_sent(good(oa)), body=b"<xml><Encrypt>\xff\xfe</Encrypt></xml>")),
 ]  # fmt: skip
-
-
-def _upper(oa: Account) -> Sent:
-    signed = good(oa)
-    return replace(
-        as_sent(signed),
-        query=signed.target.replace(signed.query["msg_signature"], signed.query["msg_signature"].upper()),
-    )
 
 
 async def send(house: House, sent: Sent, path: str = "") -> tuple[int, bytes]:
@@ -358,15 +359,18 @@ INNER: list[tuple[str, Callable[[Account], str], tuple[int, ...]]] = [
     ("D33 deep", lambda oa: "<xml>" + "<a>" * 5000 + "</a>" * 5000 + "</xml>", (400,)),
     ("D33 many", lambda oa: "<xml>" + "<a/>" * 5000 + "</xml>", (400,)),
     ("D34 CDATA split", text_xml("<Content><![CDATA[a]]]]><![CDATA[>b]]></Content>"), (200,)),
-    *((f"D35 sender {sender[:8]!r}", inner(FromUserName=sender), (200, 400)) for sender in ("", "o", "o" * 65, "o" * 10_000, "o/'\n‮")),
+    *((f"D35 sender {sender[:8]!r}", inner(FromUserName=sender), (200, 400)) for sender in (
+        "", "o", "o" * 65, "o" * 10_000, "o/'\n\u202e")),
     *((f"D36 time {value}", inner(CreateTime=value), (200,)) for value in ("abc", "0", "-1", "253402300800", "1" * 20, None)),
     *((f"D37 id {value}", inner(MsgId=value), (200,)) for value in ("0", "-5", str(2**63), str(2**64), "1e3", "abc", "007", None)),
     *((f"D38 text {name}", inner(Content=text), (200,)) for name, text in (
-        ("empty", ""), ("spaces", "   "), ("zalgo", "e" + "́" * 5000), ("family", "👩‍👩‍👧‍👦" * 50), ("bidi", "‮gpj.exe"), ("noncharacter", "a\ufffeb"))),
+        ("empty", ""), ("spaces", "   "), ("zalgo", "e" + "́" * 5000), ("family", "👩‍👩‍👧‍👦" * 50),
+        ("bidi", "\u202egpj.exe"), ("noncharacter", "a\ufffeb"))),
     ("D40 location", inner(MsgType="location", Location_X="1e308", Location_Y="NaN", Scale="9" * 30, Label="x"), (200,)),
     *((f"D41 url {url[:12]}", inner(MsgType="link", Title="t", Description="d", Url=url), (200,)) for url in (
         "javascript:alert(1)", "file:///etc/passwd", "http://169.254.169.254/", "//evil", "http://x/" + "a" * 10_000)),
-    *((f"D42 media {media[:8]!r}", inner(MsgType="image", MediaId=media, PicUrl="x"), (200,)) for media in ("../../etc/passwd", "?access_token=x", "a\r\nb")),
+    *((f"D42 media {media[:8]!r}", inner(MsgType="image", MediaId=media, PicUrl="x"), (200,)) for media in (
+        "../../etc/passwd", "?access_token=x", "a\r\nb")),
     *((f"D43 event {name}", inner(MsgType="event", Event=name, MsgId=None), (200,)) for name in ("__class__", "../x", "", "A" * 500)),
     *((f"D44 scene {scene[:14]!r}", inner(MsgType="event", Event="subscribe", EventKey=scene, MsgId=None), (200,)) for scene in (
         "qrscene_", "qrscene_qrscene_1", "qrscene_" + "x" * 65, "qrscene_' OR 1=1 --", "qrscene_😀")),

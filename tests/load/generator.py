@@ -1,22 +1,38 @@
 """A closed-loop load generator: ready-made requests over some kept-alive connections, answers counted by status.
 
-Its own process, so that it runs on the other core: `python -m tests.load.generator HOST PORT FILE CONNECTIONS`; prints one JSON line.
+Its own process, so that it has the other core: `python -m tests.load.generator` takes jobs as JSON lines (children.py),
+`{"port", "file", "connections"}`, and answers each with a `Burst`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import struct
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import uvloop
+from tests.load import loops
+from tests.load.children import serve_jobs
 
+HOST = "127.0.0.1"
 _LENGTH = struct.Struct(">I")
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What came of one job: requests a second, answers by status, latency in ms, and when it began (monotonic, s)."""
+
+    rate: float
+    statuses: dict[str, int]
+    p50_ms: float
+    p99_ms: float
+    began: float
 
 
 def write_requests(path: Path, requests: Sequence[bytes]) -> None:
@@ -46,7 +62,7 @@ def http_post(host: str, target: str, body: bytes) -> bytes:
 class Connection(asyncio.Protocol):
     """One connection: the next request goes out when the answer to the last is complete."""
 
-    def __init__(self, requests: Iterator[bytes], statuses: Counter[int], latencies: list[float]) -> None:
+    def __init__(self, requests: Iterator[bytes], statuses: Counter[str], latencies: list[float]) -> None:
         self._requests = requests
         self._statuses = statuses
         self._latencies = latencies
@@ -57,26 +73,27 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._next()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         if not found:
             return
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0] or 0)
-        if len(rest) < length:
+        length = _CONTENT_LENGTH.search(head)
+        size = int(length[1]) if length else 0
+        if len(rest) < size:
             return
-        self._buffer = rest[length:]
-        self._statuses[int(head[9:12])] += 1
+        self._buffer = rest[size:]
+        self._statuses[head[9:12].decode()] += 1
         self._latencies.append(time.perf_counter() - self._sent_at)
-        self._next()
+        self.send_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
             self.done.set_result(None)
 
-    def _next(self) -> None:
+    def send_next(self) -> None:
+        """Send the next request, or close when there is none left."""
         request = next(self._requests, None)
         if request is None:
             self._transport.close()
@@ -85,34 +102,40 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
 
-async def run(host: str, port: int, requests: Iterator[bytes], connections: int) -> dict[str, object]:
-    """Send everything; the rate, the statuses and two percentiles of the latency (ms)."""
-    statuses: Counter[int] = Counter()
+async def fire(port: int, requests: Sequence[bytes], connections: int) -> Burst:
+    """Send everything over connections that are open before the clock starts."""
+    statuses: Counter[str] = Counter()
     latencies: list[float] = []
+    waiting = iter(requests)
     loop = asyncio.get_running_loop()
-    started = time.perf_counter()
-    protocols = [
-        (await loop.create_connection(lambda: Connection(requests, statuses, latencies), host, port))[1]
+    opened = [
+        (await loop.create_connection(lambda: Connection(waiting, statuses, latencies), HOST, port))[1]
         for _ in range(connections)
     ]
-    await asyncio.gather(*(protocol.done for protocol in protocols))
-    elapsed = time.perf_counter() - started
+    began = time.monotonic()
+    for connection in opened:
+        connection.send_next()
+    await asyncio.gather(*(connection.done for connection in opened))
+    elapsed = time.monotonic() - began
+    statuses["lost"] = len(requests) - statuses.total()
     latencies.sort()
-    return {
-        "rate": len(latencies) / elapsed,
-        "statuses": dict(statuses),
-        "p50_ms": 1000 * latencies[len(latencies) // 2],
-        "p99_ms": 1000 * latencies[int(len(latencies) * 0.99)],
-    }
+    return Burst(
+        rate=len(latencies) / elapsed,
+        statuses={status: count for status, count in statuses.items() if count},
+        p50_ms=1000 * _share(latencies, 0.5),
+        p99_ms=1000 * _share(latencies, 0.99),
+        began=began,
+    )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Prints one JSON line."""
-    host, port, path, connections = arguments
-    result = uvloop.run(run(host, int(port), read_requests(Path(path)), int(connections)))
-    print(json.dumps(result))
-    return 0
+def _share(ordered: Sequence[float], share: float) -> float:
+    return ordered[int(len(ordered) * share)] if ordered else 0.0
+
+
+async def _work(job: dict[str, Any]) -> dict[str, Any]:
+    requests = list(read_requests(Path(job["file"])))
+    return asdict(await fire(job["port"], requests, job["connections"]))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    loops.run(serve_jobs(_work))
