@@ -114,6 +114,8 @@ class Wire:
                 return Answer(response.status, response.headers, await _read(response, limit))
         except _TooLargeError:
             return _uncertain(request, "answer_too_large", f"answered more than {limit} bytes")
+        except orjson.JSONEncodeError:
+            return Refused("wrong_characters", f"{request.api} was not asked: its words cannot be written as UTF-8")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _broken(request, error)
 

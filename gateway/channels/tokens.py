@@ -119,7 +119,12 @@ class TokenDesk:
         if wait_ms:
             message = "the token that replaced a refused one was refused, too"
             raise Retry("token_refused", message, after_ms=wait_ms, block="*", alarm=True)
-        return await self.get(key, fetch)
+        token = await self.get(key, fetch)
+        while token == refused:
+            # Somebody read the row back before it was marked.
+            self._held.pop(key, None)
+            token = await self.get(key, fetch)
+        return token
 
     async def wake(self, key: TokenKey) -> None:
         """End a rest early, because a person who may have mended the credentials asks."""

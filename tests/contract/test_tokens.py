@@ -167,6 +167,34 @@ async def test_a_newer_token_that_is_there_already_is_taken(desks: Desks, source
     assert source.count == 2
 
 
+@dataclass(slots=True)
+class Interrupted:
+    """A database before whose next write something else happens."""
+
+    db: Database
+    before: Callable[[], Any] | None = None
+
+    async def read(self, unit: Any) -> Any:
+        return await self.db.read(unit)
+
+    async def write(self, unit: Any) -> Any:
+        before, self.before = self.before, None
+        if before:
+            await before()
+        return await self.db.write(unit)
+
+
+async def test_a_refused_token_read_back_by_somebody_else_is_not_used_again(
+    db: Database, source: Source, clock: FakeClock
+) -> None:
+    interrupted = Interrupted(db)
+    desk = TokenDesk(interrupted, "k", clock=clock)  # type: ignore[arg-type]
+    refused = await desk.get(KEY, source.fetch)
+    interrupted.before = lambda: desk.get(KEY, source.fetch)
+    assert (await desk.renew(KEY, refused, source.fetch)).value == "token-2"
+    await desk.close()
+
+
 async def test_a_token_refused_right_after_a_refused_one_is_not_fetched_again(
     desks: Desks, source: Source, clock: FakeClock
 ) -> None:

@@ -15,6 +15,7 @@ from services.text import split_text
 MOST_BUTTONS = 6
 BUTTON_CHARS = 10
 
+_MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _TASK = re.compile(r"[0-9A-Za-z_@-]{1,128}")
 _TITLE_BYTES = 128
 _DESCRIPTION_BYTES = 512
@@ -22,7 +23,10 @@ _NOTICE_TITLE_CHARS = 12
 
 
 def body(outbound: Outbound, agent_id: int, media_id: str) -> dict[str, Any]:
-    """The JSON to send. `media_id` is the platform's id of the content's file. Raises Refused for what it cannot show."""
+    """The JSON to send. `media_id` is the platform's id of the content's file. Raises Refused for what it cannot show, and
+    for a receiver that is not one member: `@all` and `a|b` would tell others."""
+    if not _MEMBER.fullmatch(outbound.to):
+        raise Refused("invalid_member", "a message goes to one member, by his id")
     # No duplicate check: customers do write "你好" twice, and both must arrive.
     return {"touser": outbound.to, "agentid": agent_id, **_content(outbound, media_id), "enable_duplicate_check": 0}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,8 +73,3 @@ def changed(request: RawRequest, **query: str | None) -> RawRequest:
     values = {**dict(request.query), **query}
     pairs = tuple((name, value) for name, value in values.items() if value is not None)
     return RawRequest(request.method, pairs, request.body, request.remote)
-
-
-def query_string(request: RawRequest) -> str:
-    """The query as it travels."""
-    return urllib.parse.urlencode(request.query)

@@ -44,6 +44,12 @@ async def test_a_call_is_utf_8_json_with_the_token_in_the_query(wire: Wire, plat
     assert asked.headers["content-type"] == "application/json; charset=utf-8"
 
 
+async def test_half_a_character_is_refused_before_anything_is_asked(wire: Wire, platform: Platform) -> None:
+    problem = await failure(wire, Request(SAY.api, {"content": "half \ud83d"}))
+    assert (type(problem), problem.reason) == (Refused, "wrong_characters")
+    assert platform.asked == []
+
+
 SUCCESSES = [
     answer({"errcode": 0}),
     answer({"errcode": "0"}),
@@ -180,7 +186,6 @@ async def test_a_refused_request_is_final_and_wants_a_person(wire: Wire, platfor
     assert problem.alarm
 
 
-NEXT_HOUR = "Mon, 21 Sep 2026 15:03:20 GMT"
 WAITS = [
     ("30", 30 * SECOND),
     ("0", SECOND),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 
-from domain.calls import MINUTE, Command, CommandName, Outbound, Persona
+from domain.calls import DAY, MINUTE, Command, CommandName, Outbound, Persona
 from domain.ids import MediaId
 from domain.messages import Button, Card, Content, Image, MiniProgram, Text, Voice
 from domain.people import Account
@@ -207,9 +207,9 @@ async def test_what_a_platform_has_no_command_for_is_refused(oa: WechatChannel, 
 
 
 async def test_a_picture_is_uploaded_under_a_name_of_our_own_and_sent_by_id(
-    oa: WechatChannel, platform: Platform, media: OneFile, clock: FakeClock
+    oa: WechatChannel, platform: Platform
 ) -> None:
-    uploaded = answer({"type": "image", "media_id": "their-1", "created_at": clock.now // 1000 - 60})
+    uploaded = answer({"type": "image", "media_id": "their-1", "created_at": 1_790_000_000})
     platform.will_answer(answer({"access_token": "t", "expires_in": 7200}), uploaded)
     await oa.send(Outbound("o1", Image(MediaId("m1"))))
     upload, say = platform.asked[1:]
@@ -218,7 +218,17 @@ async def test_a_picture_is_uploaded_under_a_name_of_our_own_and_sent_by_id(
     assert b"filename*" not in upload.body
     assert PNG in upload.body
     assert say.json["image"] == {"media_id": "their-1"}
-    assert media.ends == [clock.now - MINUTE + 3 * 24 * 60 * MINUTE]
+
+
+@pytest.mark.parametrize(("created_at", "counts_from_s"), [(-60, -60), (3600, 0), ("soon", 0), (None, 0)])
+async def test_an_upload_lives_three_days_from_when_the_platform_made_it(
+    oa: WechatChannel, platform: Platform, media: OneFile, clock: FakeClock, created_at: object, counts_from_s: int
+) -> None:
+    said = clock.now // 1000 + created_at if isinstance(created_at, int) else created_at
+    token = answer({"access_token": "t", "expires_in": 7200})
+    platform.will_answer(token, answer({"media_id": "their-1", "created_at": said}))
+    await oa.send(Outbound("o1", Image(MediaId("m1"))))
+    assert media.ends == [clock.now + counts_from_s * 1000 + 3 * DAY]
 
 
 async def test_a_picture_the_platform_lost_is_uploaded_once_more(

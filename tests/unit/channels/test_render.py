@@ -211,5 +211,11 @@ def test_what_a_wecom_app_cannot_show_is_refused(content: Content, task: str, re
     assert refused.value.reason == reason
 
 
+@pytest.mark.parametrize("to", ["", "@all", "a|b", "|", "a b", "x" * 65, "é"])
+def test_a_member_s_message_goes_to_nobody_else(to: str) -> None:
+    with pytest.raises(Refused, match="invalid_member"):
+        wecom.body(Outbound(to, Text("x")), 1000002, "")
+
+
 def test_six_buttons_fit() -> None:
     assert len(wecom_body(Card("t", "b", SEVEN[:6]))["template_card"]["button_list"]) == 6
