@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from domain.calls import Lane
 from domain.consent import Answer
 from domain.conversation import Addressed, Decision, Held
-from domain.ids import AdvisorId, BindingId, ConversationId, CustomerId
+from domain.ids import AdvisorId, BindingId, ConversationId, CustomerId, HeldId
 from domain.messages import Content
 
 
@@ -20,23 +20,6 @@ class Phrase:
 
     key: str
     fields: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A button: its text by catalogue key, and what it answers with."""
-
-    text: Phrase
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class CardPhrase:
-    """A card with buttons, from the catalogue."""
-
-    title: Phrase
-    body: Phrase
-    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +35,7 @@ class Receive:
 class Say:
     """The brand says something to the customer of this event, under the face of `advisor_id` where one is given."""
 
-    words: Phrase | CardPhrase
+    words: Phrase
     lane: Lane = Lane.WELCOME
     advisor_id: AdvisorId | None = None
 
@@ -62,7 +45,7 @@ class Tell:
     """The gateway says something to an advisor in his work app, about a customer where one is given."""
 
     advisor_id: AdvisorId
-    words: Phrase | CardPhrase
+    words: Phrase
     about: CustomerId | None = None
     lane: Lane = Lane.TALK
 
@@ -115,7 +98,7 @@ class SendHeld:
     """The advisor picked: send the held answer `held_id` to that conversation."""
 
     advisor_id: AdvisorId
-    held_id: str
+    held_id: HeldId
     conversation_id: ConversationId
 
 

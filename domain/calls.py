@@ -17,7 +17,6 @@ class Lane(StrEnum):
     """How urgent a row is; see DUE_MS."""
 
     WELCOME = "welcome"
-    ON_SITE = "on_site"
     TALK = "talk"
     CARD = "card"
     COMMAND = "command"
@@ -26,7 +25,6 @@ class Lane(StrEnum):
 
 DUE_MS: Mapping[Lane, int] = {
     Lane.WELCOME: 20 * SECOND,
-    Lane.ON_SITE: 30 * SECOND,
     Lane.TALK: 60 * SECOND,
     Lane.CARD: 10 * MINUTE,
     Lane.COMMAND: 10 * MINUTE,
@@ -35,7 +33,6 @@ DUE_MS: Mapping[Lane, int] = {
 
 EXPIRES_MS: Mapping[Lane, int] = {
     Lane.WELCOME: 10 * MINUTE,
-    Lane.ON_SITE: 10 * MINUTE,
     Lane.TALK: 1 * DAY,
     Lane.CARD: 1 * DAY,
     Lane.COMMAND: 7 * DAY,

@@ -17,6 +17,7 @@ class Answer(StrEnum):
     NO = "no"
 
 
+_PLAINLY = frozenset({"同意", "不同意", "agree", "decline"})
 _YES = frozenset({"1", "同意", "好", "好的", "可以", "愿意", "yes", "y", "agree", "ok"})
 _NO = frozenset({"2", "不同意", "不", "不要", "暂不", "拒绝", "no", "n", "decline"})
 _STOP = frozenset({"td", "t", "退订", "拒收", "取消订阅", "不要再发", "别再发了", "stop", "unsubscribe"})
@@ -34,6 +35,11 @@ def read_answer(text: str) -> Answer | None:
     if word in _YES:
         return Answer.YES
     return Answer.NO if word in _NO else None
+
+
+def is_unmistakable(text: str) -> bool:
+    """Whether a typed answer can only mean consent. "好的" and "1" may as well answer what an advisor asked since."""
+    return _plain(text) in _PLAINLY
 
 
 def is_stop(text: str) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from domain.binding import Binding, PendingBinding
 from domain.calls import OutboxState
 from domain.conversation import Conversation, Focus, Reachable
-from domain.ids import AdvisorId, ConversationId, CustomerId
+from domain.ids import AdvisorId, BindingId, CustomerId
 from domain.messages import Inbound
 from domain.people import Account, Advisor, Brand, Customer
 from domain.scene import Scene
@@ -18,6 +18,7 @@ class Fact(StrEnum):
 
     SCENE = "scene"
     PENDING = "pending"
+    ASKED = "asked"
     REACHABLE = "reachable"
     FOCUS = "focus"
     CALL = "call"
@@ -35,7 +36,6 @@ class DoneCall:
     is_command: bool
     command: str
     to_customer: bool
-    conversation_id: ConversationId | None
     customer_id: CustomerId | None
     advisor_id: AdvisorId | None
     text: str
@@ -46,11 +46,13 @@ class DoneCall:
 class Facts:
     """The loaded facts; a fact that was not asked for has its default.
 
+    `asked`: the binding whose consent card is the last thing said to this customer.
     `reachable`: the conversations this advisor may be answering in.
     """
 
     scene: Scene | None = None
     pending: tuple[PendingBinding, ...] = ()
+    asked: BindingId | None = None
     reachable: tuple[Reachable, ...] = ()
     focus: Focus | None = None
     call: DoneCall | None = None
@@ -69,3 +71,8 @@ class Context:
     binding: Binding | None = None
     conversation: Conversation | None = None
     facts: Facts = field(default_factory=Facts)
+
+    @property
+    def owner(self) -> Advisor | None:
+        """The customer's own advisor, while he works for the brand: a leaver keeps nobody from having another."""
+        return self.binding.advisor if self.binding and self.binding.advisor.active else None

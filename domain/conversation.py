@@ -22,6 +22,9 @@ CLAIM_SILENT_MS = 24 * HOUR
 FOCUS_MS = 10 * MINUTE
 """How long a pressed card button keeps the advisor's next answers with its customer."""
 
+SHOWN_MS = HOUR
+"""How long an advisor may believe that a customer he saw in the queue is still waiting."""
+
 HELD_EXPIRES_MS = 24 * HOUR
 """How long a held answer waits for its pick."""
 
@@ -44,7 +47,6 @@ class Conversation:
     claimed_by: Advisor | None = None
     claim_until: int = 0
     waiting_since: int = 0
-    is_new: bool = False
 
 
 class RecipientKind(StrEnum):
@@ -79,7 +81,7 @@ def _bound(binding: Binding | None, steps: list[Step]) -> Advisor | None:
         steps.append(Step("bound advisor", "no active binding", "next rule"))
         return None
     advisor = binding.advisor
-    if not advisor.active or advisor.work_account is None:
+    if not advisor.at_work:
         missing = "is no longer active" if not advisor.active else "has no work app"
         steps.append(Step("bound advisor", f"{advisor.name} {missing}", "next rule"))
         return None
@@ -92,7 +94,7 @@ def _claimed(conversation: Conversation, now: int, steps: list[Step]) -> Advisor
     if advisor is None:
         steps.append(Step("claimed conversation", "not claimed", "next rule"))
         return None
-    if conversation.claim_until <= now or not advisor.active:
+    if conversation.claim_until <= now or not advisor.at_work:
         steps.append(Step("claimed conversation", f"the claim of {advisor.name} has ended", "next rule"))
         return None
     steps.append(Step("claimed conversation", f"claimed by {advisor.name}", "gets it"))
@@ -101,15 +103,14 @@ def _claimed(conversation: Conversation, now: int, steps: list[Step]) -> Advisor
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """A conversation an advisor may answer in: his own (bound or claimed), or one that waits in a queue he serves.
+    """A conversation an advisor may mean: his own (bound or claimed), one that waits in a queue he serves, one he lately had.
 
-    `taken_by` names the colleague who has it by now: it may no longer be answered in.
+    `taken_by` names the colleague who has it by now: it may no longer be answered in, yet he may not know.
     """
 
     id: ConversationId
     customer_id: CustomerId
     code: str
-    name: str
     owned: bool
     open: bool
     taken_by: str = ""
@@ -127,6 +128,7 @@ class HeldBecause(StrEnum):
     """Why an answer was not sent but held."""
 
     UNKNOWN_CODE = "unknown_code"
+    UNCLEAR_CODE = "unclear_code"
     SEVERAL_OPEN = "several_open"
     NONE_OPEN = "none_open"
 
@@ -162,13 +164,17 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """All that is known when an advisor answers. `quoted` is set where the platform names the quoted message."""
+    """All that is known when an advisor answers. `unclear`: it begins like a code that cannot be read.
+
+    `quoted` is set where the platform names the quoted message.
+    """
 
     code: str
     text: str
     reachable: Sequence[Reachable]
     focus: Focus | None = None
     quoted: ConversationId | None = None
+    unclear: bool = False
 
 
 def address(answering: Answering, now: int) -> Addressed | Taken | Held:
@@ -176,6 +182,9 @@ def address(answering: Answering, now: int) -> Addressed | Taken | Held:
     steps: list[Step] = []
     if answering.code:
         return _by_code(answering, steps)
+    if answering.unclear:
+        steps.append(Step("code typed", "begins like a code, and is none", "held, a picker is shown"))
+        return Held(HeldBecause.UNCLEAR_CODE, answering.text, _open(answering.reachable), tuple(steps))
     by_id = {item.id: item for item in answering.reachable}
     focus = answering.focus
     if focus and focus.until > now and (chosen := by_id.get(focus.conversation_id)):
@@ -183,12 +192,14 @@ def address(answering: Answering, now: int) -> Addressed | Taken | Held:
     steps.append(Step("card button", "no button pressed, or its time is over", "next rule"))
     if answering.quoted and (quoted := by_id.get(answering.quoted)):
         return _certain(quoted, answering.text, "quoted message", steps)
-    open_now = _open(answering.reachable)
-    if len(open_now) == 1 and open_now[0].owned:
-        return _certain(open_now[0], answering.text, "only open conversation", steps)
-    because = HeldBecause.SEVERAL_OPEN if open_now else HeldBecause.NONE_OPEN
-    steps.append(Step("only open conversation", f"{len(open_now)} are open", "held, a picker is shown"))
-    return Held(because, answering.text, open_now, tuple(steps))
+    # A customer he lost counts, too: he may not have noticed, and mean her.
+    meant = [item for item in answering.reachable if item.open]
+    if len(meant) == 1 and meant[0].owned:
+        return _certain(meant[0], answering.text, "only open conversation", steps)
+    options = _open(answering.reachable)
+    because = HeldBecause.SEVERAL_OPEN if options else HeldBecause.NONE_OPEN
+    steps.append(Step("only open conversation", f"he may mean any of {len(meant)}", "held, a picker is shown"))
+    return Held(because, answering.text, options, tuple(steps))
 
 
 def _by_code(answering: Answering, steps: list[Step]) -> Addressed | Taken | Held:

@@ -58,6 +58,11 @@ class Advisor:
     work_id: str
     persona: str = ""
 
+    @property
+    def at_work(self) -> bool:
+        """Whether messages reach him: he works for the brand, and has a work app."""
+        return self.active and self.work_account is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Customer:
@@ -68,8 +73,3 @@ class Customer:
     profile_name: str = ""
     opted_out: bool = False
     is_new: bool = False
-
-
-def display_name(remark: str, profile_name: str, unnamed: str) -> str:
-    """What an advisor sees: his own remark, else the profile she authorised, else the given stand-in ("顾客 A17")."""
-    return remark or profile_name or unnamed

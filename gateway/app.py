@@ -70,6 +70,8 @@ class Gateway:
         self._keep = _keeper(environment)
         self._running = AsyncExitStack()
         self._deadline = 0.0
+        self.started = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Start in order. When a step fails, those before it are undone in reverse and its error is raised."""
@@ -82,6 +84,7 @@ class Gateway:
             await self._open_doors(stack)
             stack.callback(self._announce_stop)
             self._running = stack.pop_all()
+        self.started.set()
         log.info("started", roles=sorted(self.roles), accounts=sorted(self.channels), url=self.config.public_url)
 
     async def stop(self, grace_s: float = DRAIN_SECONDS) -> None:
@@ -219,6 +222,7 @@ class Gateway:
 
     def _announce_stop(self) -> None:
         self.health.draining = True
+        self.stopping.set()
         self._crew.let_go()
 
     def _events_arrived(self, events: Sequence[Inbound]) -> None:

@@ -33,11 +33,14 @@ def short_path(data_dir: Path) -> Iterator[str]:
 
 def operator_of(request: web.Request) -> str | None:
     """The operator behind a local connection, by what the kernel says of the peer; None for another user than ours and root."""
+    user = _peer_user(request)
+    return f"local:{_user_name(user)}" if user in {0, os.geteuid()} else None
+
+
+def _peer_user(request: web.Request) -> int:
     peer = request.get_extra_info("socket")
-    if peer is None:
-        return None
-    _, uid, _ = _PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    return f"local:{_user_name(uid)}" if uid in {0, os.geteuid()} else None
+    _, user, _ = _PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    return int(user)
 
 
 def local_operator() -> str:
@@ -45,11 +48,11 @@ def local_operator() -> str:
     return f"local:{_user_name(os.geteuid())}"
 
 
-def _user_name(uid: int) -> str:
+def _user_name(user: int) -> str:
     try:
-        return pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(user).pw_name
     except KeyError:
-        return str(uid)
+        return str(user)
 
 
 class ControlSocket:

@@ -102,9 +102,11 @@ def _refuse_odd(request: web.Request) -> None:
 def _of_aiohttp(error: web.HTTPException) -> web.StreamResponse:
     if error.status < 400:
         raise error
+    if error.status >= 500:
+        return problem("unavailable", "this did not work; try again in a moment")
     code, message = _MESSAGES.get(error.status, ("invalid", "the request cannot be answered"))
     answer = problem(code, message)
-    answer.set_status(error.status if error.status < 500 else 503)
+    answer.set_status(error.status)
     if "Allow" in error.headers:
         answer.headers["Allow"] = error.headers["Allow"]
     if error.status in (408, 413, 415, 417):

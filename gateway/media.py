@@ -78,7 +78,8 @@ class MediaStore:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        for folder in (path.parent, self._folder):
+        # Each folder may have been made just now, which is an entry in the one above.
+        for folder in (path.parent, self._folder, self._folder.parent):
             _sync_folder(folder)
 
 

@@ -84,6 +84,7 @@ class Sender:
         self.account: Account = channel.account
         self._db = db
         self._channel = channel
+        self._apis = channel.apis if isinstance(channel, NamesApis) else None
         self._rules = world.rules_of(channel.account.id)
         self._gate = gate
         self._clock = clock
@@ -119,7 +120,10 @@ class Sender:
                 self._breaker = self._breaker.not_called()
         crash_point("outbox.after_begin")
         self._note_stopped(page, traffic)
-        return Taken(calling, more=page.leased == n)
+        # What ended uncalled lets its stream go on at once.
+        return Taken(
+            calling, more=page.leased == n or any(end.state is not OutboxState.QUEUED for _, end in page.stopped)
+        )
 
     def _begin(self, tx: Connection, traffic: Traffic, n: int) -> "_Page":
         at = now(tx)
@@ -130,15 +134,12 @@ class Sender:
             admitted = self._gate.admit(tx, row, at)
             if admitted is None:
                 continue
-            begun = delivery.begin(tx, admitted, self._rules, at, CALLING_MS, self._apis(admitted))
+            begun = delivery.begin(tx, admitted, self._rules, at, CALLING_MS, self._apis)
             if isinstance(begun, Begun):
                 page.calling.append(Calling(admitted, begun))
             elif begun is not None:
                 page.stopped.append((admitted, begun))
         return page
-
-    def _apis(self, row: OutboxRow) -> Collection[str] | None:
-        return self._channel.apis(row.call) if isinstance(self._channel, NamesApis) else None
 
     def _note_stopped(self, page: "_Page", traffic: Traffic) -> None:
         for row, stopped in page.stopped:

@@ -15,12 +15,12 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECRET_NAME = re.compile(
-    r"token|secret|password|passwd|aes_?key|authorization|cookie|ciphertext|credential", re.IGNORECASE
+    r"token|secret|password|passwd|aes_?key|authorization|cookie|ciphertext|credential|phone|mobile", re.IGNORECASE
 )
 _PERSON_NAME = re.compile(r"openid|open_id|sender|recipient|external_id|unionid|work_id", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(
     r"(?i)\b((?:access_|refresh_)?token|(?:app|corp)?secret|(?:encoding_?)?aes_?key|password|signature|ticket|(?<=[?&])code)"
-    r"(\s*[=:]\s*[\"']?)[^\s&\"',;)}\]]+"
+    r"([\"']?\s*[=:]\s*[\"']?)[^\s&\"',;)}\]]+"
 )
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 _PHONE = re.compile(r"(?<![0-9A-Za-z])1[3-9][0-9]{9}(?![0-9A-Za-z])")
@@ -36,12 +36,14 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def _redacted(name: str, value: Any) -> Any:
-    if isinstance(value, bool | int | float) or value is None:
+    if isinstance(value, bool) or value is None:
         return value
     if _SECRET_NAME.search(name):
         return HIDDEN
     if _PERSON_NAME.search(name):
         return person(str(value))
+    if isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return {str(key): _redacted(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -18,7 +18,7 @@ ROUTES: tuple[Route, ...] = (
     Route("follow", when.customer(Kind.FOLLOW), follow.follow, frozenset({Fact.SCENE})),
     Route("unfollow", when.customer(Kind.UNFOLLOW), follow.unfollow),
     Route("consent pressed", when.consent_pressed, consent.pressed, frozenset({Fact.PENDING})),
-    Route("consent typed", when.could_answer_consent, consent.typed, frozenset({Fact.PENDING})),
+    Route("consent typed", when.could_answer_consent, consent.typed, frozenset({Fact.PENDING, Fact.ASKED})),
     Route("refuses pushes", when.stops, follow.stop),
     Route("wants pushes", when.starts, follow.start),
     Route("menu", when.customer(Kind.MENU), talk.menu),

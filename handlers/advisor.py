@@ -16,22 +16,19 @@ def answer(context: Context) -> Sequence[Action]:
         return []
     typed = read_code(content.text) if isinstance(content, Text) else read_code("")
     facts = context.facts
-    match address(Answering(typed.code, typed.rest, facts.reachable, facts.focus), context.now):
+    answering = Answering(typed.code, typed.rest, facts.reachable, facts.focus, unclear=typed.unclear)
+    match address(answering, context.now):
         case Addressed() as addressed:
             stripped = _without_code(content, addressed.text)
-            return [Send(advisor.id, addressed, stripped)] if stripped else [_code_alone(context, addressed)]
+            # "#A17" and nothing else, as before a picture: the same as pressing the card of that customer.
+            return [
+                Send(advisor.id, addressed, stripped) if stripped else SetFocus(advisor.id, addressed.conversation.id)
+            ]
         case Taken(conversation):
             told = Phrase("claimed.other", {"advisor": conversation.taken_by})
             return [Tell(advisor.id, told, conversation.customer_id)]
         case Held() as held:
             return [Hold(advisor.id, held, _without_code(content, held.text) or content)]
-
-
-def _code_alone(context: Context, addressed: Addressed) -> Action:
-    # "#A17" and nothing else, as before a picture: the same as pressing the card of that customer.
-    if context.advisor is None:
-        raise LookupError("an answer comes from an advisor")
-    return SetFocus(context.advisor.id, addressed.conversation.id)
 
 
 def stranger(context: Context) -> Sequence[Action]:

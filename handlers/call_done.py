@@ -1,4 +1,5 @@
-"""A call to a platform came to its end: the advisor learns what did not arrive; a code that was made is kept."""
+"""A call to a platform came to its end: the advisor learns what did not arrive, the brand learns that he was not reached; a code
+that was made is kept."""
 
 from collections.abc import Sequence
 
@@ -20,13 +21,20 @@ def run(context: Context) -> Sequence[Action]:
     call = context.facts.call
     if call is None:
         return []
-    return _command(context, call) if call.is_command else _message(call)
+    return _command(context, call) if call.is_command else _message(context, call)
 
 
-def _message(call: DoneCall) -> Sequence[Action]:
+def _message(context: Context, call: DoneCall) -> Sequence[Action]:
     key = _TOLD.get(call.state)
-    if key is None or not call.to_customer or call.advisor_id is None:
+    if key is None or call.advisor_id is None:
         return []
+    if not call.to_customer:
+        # Telling him is what failed.
+        text = (
+            f"a message did not reach this advisor at work ({call.state}: {call.reason}): see what it was with "
+            f"`advisor-gateway why {context.inbound.values['outbox_id']}`, and check his WeCom id and the app's members"
+        )
+        return [RaiseAlarm("advisor_not_reached", call.advisor_id, text)]
     return [Tell(call.advisor_id, Phrase(key, {"text": call.text, "reason": call.reason}), call.customer_id)]
 
 

@@ -14,17 +14,17 @@ def run(context: Context) -> Sequence[Action]:
     if scene is None:
         return [*_unknown(context), Say(Phrase("help.customer"))]
     advisor = scene.advisor
-    if context.binding is not None:
-        return _already_bound(context, advisor)
+    if context.owner is not None:
+        return _already_bound(context, context.owner, advisor)
     if advisor is None or not advisor.active:
         return [*_left(context, advisor), Say(Phrase("help.customer"))]
     return [OpenPending(advisor.id, scene.state)]
 
 
-def _already_bound(context: Context, scanned: Advisor | None) -> Sequence[Action]:
-    if context.binding is None or context.customer is None:
+def _already_bound(context: Context, owner: Advisor, scanned: Advisor | None) -> Sequence[Action]:
+    if context.customer is None:
         return []
-    owner, customer = context.binding.advisor, context.customer.id
+    customer = context.customer.id
     actions: list[Action] = [Say(Phrase("already_bound.customer"), Lane.WELCOME, owner.id)]
     if scanned is not None and scanned.id != owner.id and scanned.active:
         actions.append(Tell(scanned.id, Phrase("already_bound.advisor", {"advisor": owner.name}), customer))

@@ -24,7 +24,6 @@ def received(context: Context, content: Content) -> Receive:
 
 def menu(context: Context) -> Sequence[Action]:
     """A tap on the account's menu: she learns who her advisor is, or how to reach one."""
-    if context.binding is None:
+    if context.owner is None:
         return [Say(Phrase("help.customer"), Lane.WELCOME)]
-    advisor = context.binding.advisor
-    return [Say(Phrase("already_bound.customer"), Lane.WELCOME, advisor.id)]
+    return [Say(Phrase("already_bound.customer"), Lane.WELCOME, context.owner.id)]

@@ -5,7 +5,7 @@ from domain.calls import Lane
 from domain.messages import Text
 from services.tell import say_to_customer, to_advisor
 from services.work import Work, about
-from storage import bindings, people
+from storage import bindings, conversations, people
 from storage.outbox import cancel_pushes
 
 
@@ -16,12 +16,13 @@ def followed(work: Work) -> None:
 
 
 def unfollowed(work: Work) -> None:
-    """She left the account: nothing is pushed to her any more; her advisor is told."""
+    """She left the account: nothing is pushed to her there any more, nobody has to take her; her advisor is told."""
     inbound, conversation = work.context.inbound, work.conversation
     people.set_following(work.tx, work.brand, work.account, inbound.sender, work.now, follows=False)
     if conversation is None:
         return
-    cancel_pushes(work.tx, work.brand, conversation.customer_id, "unfollowed", work.now)
+    conversations.stop_waiting(work.tx, work.brand, conversation.id)
+    cancel_pushes(work.tx, work.brand, conversation.customer_id, "unfollowed", work.now, account=work.account)
     _tell_owner(work, "unfollowed.advisor")
 
 

@@ -46,6 +46,7 @@ class Letter:
 SUPPLIED = frozenset({"customer.name", "advisor.name", "shop.name", "brand.name", "today"})
 """The variables that have a value without the marketer's doing; her name only where she authorised her profile."""
 
+
 def write_push(letter: Letter, person: Person, now: int) -> Push | Skip:
     """Her push, or why she is skipped."""
     reason = _unreachable(person)

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.buttons import conversation_in
+from domain.buttons import ConsentKey, conversation_in, read_key
 from domain.calls import Command, Outbound, OutboxState
 from domain.codes import read_code
 from domain.context import Context, DoneCall, Fact, Facts
 from domain.conversation import Conversation
 from domain.ids import ConversationId
-from domain.messages import Inbound, Kind, Text
+from domain.messages import Card, Inbound, Kind, Text
 from domain.people import Side
 from services.world import World
 from storage import bindings, conversations, hands, people, scenes
@@ -35,14 +35,13 @@ def _customer_side(tx: Connection, context: Context) -> Context:
     customer = people.customer_behind(tx, brand, account, sender)
     if customer is None:
         stranger = people.new_customer(context.now)
-        nothing_yet = Conversation(ConversationId(""), stranger.id, is_new=True)
-        return replace(context, customer=stranger, conversation=nothing_yet)
+        return replace(context, customer=stranger, conversation=Conversation(ConversationId(""), stranger.id))
     talk = conversations.conversation_with(tx, brand, account, sender)
     return replace(
         context,
         customer=customer,
         binding=bindings.active(tx, brand, customer.id),
-        conversation=talk or Conversation(ConversationId(""), customer.id, is_new=True),
+        conversation=talk or Conversation(ConversationId(""), customer.id),
     )
 
 
@@ -61,6 +60,14 @@ def _pending(tx: Connection, context: Context) -> Any:
     if context.customer is None:
         return ()
     return tuple(bindings.pending(tx, context.brand.id, context.customer.id, context.now))
+
+
+def _asked(tx: Connection, context: Context) -> Any:
+    if context.conversation is None:
+        return None
+    said = conversations.last_said(tx, context.brand.id, context.conversation.id)
+    keys = [read_key(button.key) for button in said.buttons] if isinstance(said, Card) else []
+    return next((key.binding for key in keys if isinstance(key, ConsentKey)), None)
 
 
 def _reachable(tx: Connection, context: Context) -> Any:
@@ -91,7 +98,6 @@ def _call(tx: Connection, context: Context) -> Any:
         is_command=command is not None,
         command=command.name.value if command else "",
         to_customer=record.to_customer,
-        conversation_id=record.conversation_id,
         customer_id=record.customer_id,
         advisor_id=record.advisor_id,
         text=text,
@@ -102,6 +108,7 @@ def _call(tx: Connection, context: Context) -> Any:
 _LOADERS: Mapping[Fact, Callable[[Connection, Context], Any]] = {
     Fact.SCENE: _scene,
     Fact.PENDING: _pending,
+    Fact.ASKED: _asked,
     Fact.REACHABLE: _reachable,
     Fact.FOCUS: _focus,
     Fact.CALL: _call,

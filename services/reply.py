@@ -1,5 +1,7 @@
 """An advisor's answer: to the one customer it is for, or held until he picks; and his decision over answers that waited."""
 
+from collections.abc import Sequence
+
 from domain.actions import DecideWaiting, Hold, Send, SendHeld, SetFocus
 from domain.buttons import Pick
 from domain.calls import Lane
@@ -8,8 +10,8 @@ from domain.ids import AdvisorId, ConversationId, HeldId
 from domain.messages import Button, Card, Content, Text
 from domain.people import Advisor
 from services.bind import offer_binding
-from services.talk import in_short, relayed
-from services.tell import to_advisor, to_customer
+from services.talk import bring, fits_card, in_short
+from services.tell import mark_pressed, to_advisor, to_customer
 from services.work import Work, about
 from storage import bindings, conversations, hands, people
 from storage.errors import Conflict
@@ -24,8 +26,9 @@ def send(work: Work, action: Send) -> None:
     advisor = _advisor(work, action.advisor_id)
     target = action.addressed.conversation
     people.lock_row(work.tx, work.brand, target.customer_id)
-    since = conversations.waiting_since(work.tx, work.brand, target.id)
+    hands.end_focus(work.tx, work.brand, advisor.id, unless=target.id)
     claimed = _ensure_owner(work, advisor, target)
+    waited = conversations.unseen_contents(work.tx, work.brand, target.id) if claimed else ()
     message = conversations.NewMessage(
         conversation_id=target.id,
         author="advisor",
@@ -39,13 +42,13 @@ def send(work: Work, action: Send) -> None:
     kept = conversations.keep_message(work.tx, work.brand, message, work.now)
     to_customer(work, target.id, action.content, kept, Lane.TALK, advisor)
     if claimed:
-        _after_claim(work, advisor, target, since)
+        _after_claim(work, advisor, target, waited)
 
 
 def _ensure_owner(work: Work, advisor: Advisor, target: Reachable) -> bool:
     """Whether the answer took the conversation from a queue just now."""
     binding = bindings.active(work.tx, work.brand, target.customer_id)
-    if binding is not None:
+    if binding is not None and binding.advisor.at_work:
         if binding.advisor.id != advisor.id:
             raise Conflict("the customer has another advisor by now")
         return False
@@ -55,19 +58,14 @@ def _ensure_owner(work: Work, advisor: Advisor, target: Reachable) -> bool:
     return not already_his
 
 
-def _after_claim(work: Work, advisor: Advisor, target: Reachable, since: int) -> None:
+def _after_claim(work: Work, advisor: Advisor, target: Reachable, waited: Sequence[Content]) -> None:
     people.touch_customer(work.tx, work.brand, target.customer_id)
     names = about(work, advisor, target.customer_id)
     to_advisor(work, advisor, [Text(work.say("claimed.you", **names))], Lane.TALK, target.id, target.customer_id)
-    _bring_waiting_messages(work, advisor, target, since)
+    # The card in the queue has shown him her first message, if it is a short one.
+    unseen = waited[1:] if waited and fits_card(waited[0]) else waited
+    bring(work, advisor, target.id, target.customer_id, unseen)
     offer_binding(work, advisor, target)
-
-
-def _bring_waiting_messages(work: Work, advisor: Advisor, target: Reachable, since: int) -> None:
-    """Whatever she wrote after the first message waited unseen: the one who took her sees it now."""
-    header = work.say("relay.header", **about(work, advisor, target.customer_id))
-    for content in conversations.unseen_contents(work.tx, work.brand, target.id, since):
-        to_advisor(work, advisor, relayed(work, header, content), Lane.TALK, target.id, target.customer_id)
 
 
 def hold(work: Work, action: Hold) -> None:
@@ -102,9 +100,11 @@ def send_held(work: Work, action: SendHeld) -> None:
     if target is None or target.taken_by:
         _tell_lost(work, advisor, target)
         return
+    mark_pressed(work)
     content = hands.take_held(work.tx, work.brand, advisor.id, action.held_id, work.now)
     if content is None:
-        to_advisor(work, advisor, [Text(work.say("held.expired"))], Lane.TALK)
+        sent_before = hands.was_sent(work.tx, work.brand, advisor.id, action.held_id)
+        to_advisor(work, advisor, [Text(work.say("held.done" if sent_before else "held.expired"))], Lane.TALK)
         return
     steps = (Step("picked", f"#{target.code} by the advisor", "sent there"),)
     send(work, Send(advisor.id, Addressed(target, in_short(work, content), "picked", steps), content))
@@ -126,7 +126,7 @@ def set_focus(work: Work, action: SetFocus) -> None:
 
 
 def _tell_lost(work: Work, advisor: Advisor, target: Reachable | None) -> None:
-    if target is None:
+    if target is None or not target.taken_by:
         to_advisor(work, advisor, [Text(work.say("held.none"))], Lane.TALK)
         return
     names = about(work, advisor, target.customer_id) | {"advisor": target.taken_by}
@@ -142,6 +142,7 @@ def decide_waiting(work: Work, action: DecideWaiting) -> None:
         return
     decide = release_waiting if action.send else discard_waiting
     decide(work.tx, work.brand, target.id, work.now)
+    mark_pressed(work)
 
 
 def _reachable(work: Work, by: AdvisorId, conversation: ConversationId) -> Reachable | None:

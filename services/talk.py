@@ -1,22 +1,38 @@
 """A customer's message: kept once, then relayed to her advisor, or put in the brand queue for whoever answers first."""
 
+from collections.abc import Sequence
+
 from domain.actions import Receive
 from domain.buttons import Reply, Window
 from domain.calls import HOUR, MINUTE, Lane
 from domain.codes import neutralise
 from domain.conversation import Conversation
+from domain.ids import ConversationId, CustomerId
 from domain.messages import Button, Card, Content, Image, Link, Location, MiniProgram, Text, Unparsed, Voice
 from domain.people import Advisor
+from services.alarms import close_alarm, raise_alarm
 from services.tell import say_to_customer, to_advisor
 from services.work import Work, about
-from storage.conversations import Kept, NewMessage, keep_message, last_in_at, start_waiting, stop_waiting
+from storage.conversations import (
+    Kept,
+    NewMessage,
+    keep_message,
+    last_in_at,
+    start_waiting,
+    stop_waiting,
+    unseen_contents,
+)
 from storage.hands import end_focus
 from storage.outbox import release_waiting, waiting_for_window
 from storage.people import advisors_on_queue
 from templates.catalogue import kind_in_words
+from templates.plain import clean, cut, harmless
 
 QUEUE_ADVISORS = 50
 """How many advisors are shown one waiting customer."""
+
+CALL_AGAIN_MS = HOUR
+"""A customer who writes again while she waits is shown to them once more, at most this often."""
 
 FRESH_MS = 10 * MINUTE
 """After this silence a customer's message comes with a card to press again."""
@@ -32,7 +48,8 @@ def receive(work: Work, action: Receive) -> None:
     conversation = work.conversation
     if conversation is None:
         raise LookupError("a customer's message without a conversation")
-    fresh = work.now - last_in_at(work.tx, work.brand, conversation.id) > FRESH_MS
+    wrote_at = last_in_at(work.tx, work.brand, conversation.id)
+    waited = unseen_contents(work.tx, work.brand, conversation.id) if conversation.waiting_since else ()
     advisor = action.decision.advisor
     message = NewMessage(
         conversation_id=conversation.id,
@@ -47,10 +64,11 @@ def receive(work: Work, action: Receive) -> None:
     kept = keep_message(work.tx, work.brand, message, work.now)
     if advisor:
         stop_waiting(work.tx, work.brand, conversation.id)
-        relay(work, advisor, conversation, action.content, kept, fresh=fresh)
+        bring(work, advisor, conversation.id, conversation.customer_id, waited)
+        relay(work, advisor, conversation, action.content, kept, fresh=work.now - wrote_at > FRESH_MS)
         _resume_waiting(work, advisor, conversation)
     else:
-        _queue(work, conversation, action, kept)
+        _queue(work, conversation, action, kept, wrote_at)
 
 
 def relay(
@@ -63,8 +81,20 @@ def relay(
     contents = relayed(work, header, content)
     if fresh:
         card = _reply_card(work, header, content, conversation)
-        contents = [card] if _fits_card(content) else [card, *contents]
+        contents = [card] if fits_card(content) else [card, *contents]
     to_advisor(work, advisor, contents, Lane.TALK, conversation.id, conversation.customer_id, kept.id)
+
+
+def bring(
+    work: Work, advisor: Advisor, conversation: ConversationId, customer: CustomerId, waited: Sequence[Content]
+) -> None:
+    """Bring what she wrote while nobody had her to the advisor who has her now."""
+    if not waited:
+        return
+    end_focus(work.tx, work.brand, advisor.id, unless=conversation)
+    header = work.say("relay.header", **about(work, advisor, customer))
+    contents = [shown for content in waited for shown in relayed(work, header, content)]
+    to_advisor(work, advisor, contents, Lane.TALK, conversation, customer)
 
 
 def _reply_card(work: Work, header: str, content: Content, conversation: Conversation) -> Card:
@@ -72,16 +102,21 @@ def _reply_card(work: Work, header: str, content: Content, conversation: Convers
     return Card(header, in_short(work, content), (button,))
 
 
-def _fits_card(content: Content) -> bool:
+def fits_card(content: Content) -> bool:
+    """Whether a card shows all of it."""
     return isinstance(content, Text) and len(content.text) <= _CARD_TEXT
 
 
 def in_short(work: Work, content: Content) -> str:
     """One content in a line or two, for cards and pickers."""
     if isinstance(content, Text):
-        text = neutralise(content.text)
-        return text if len(text) <= _CARD_TEXT else text[: _CARD_TEXT - 1] + "…"
+        return cut(_safe(content.text), _CARD_TEXT)
     return "[" + kind_in_words(_kind(content), work.context.brand.language) + "]"
+
+
+def _safe(text: str) -> str:
+    # What a customer wrote, on an advisor's screen: no hidden link, no turned reading direction, nothing like one of our codes.
+    return neutralise(harmless(clean(text)))
 
 
 def _kind(content: Content) -> str:
@@ -103,7 +138,7 @@ def relayed(work: Work, header: str, content: Content) -> list[Content]:
     """A customer's content as her advisor sees it: every message says whose it is."""
     match content:
         case Text(text):
-            return [Text(f"{header}\n{neutralise(text)}")]
+            return [Text(f"{header}\n{_safe(text)}")]
         case Image() | Voice():
             return [Text(f"{header} {in_short(work, content)}"), content]
         case Location(latitude, longitude, label):
@@ -112,7 +147,7 @@ def relayed(work: Work, header: str, content: Content) -> list[Content]:
         case Link(title, url):
             return [Text(f"{header}\n" + work.say("relay.link", title=title, url=url))]
         case MiniProgram(title) | Card(title):
-            return [Text(f"{header} {in_short(work, content)}\n{neutralise(title)}")]
+            return [Text(f"{header} {in_short(work, content)}\n{_safe(title)}")]
         case Unparsed(kind):
             word = kind_in_words(kind, work.context.brand.language)
             return [Text(f"{header}\n" + work.say("relay.unsupported", kind=word))]
@@ -135,15 +170,33 @@ def _resume_waiting(work: Work, advisor: Advisor, conversation: Conversation) ->
     to_advisor(work, advisor, [card], Lane.TALK, conversation.id, conversation.customer_id)
 
 
-def _queue(work: Work, conversation: Conversation, action: Receive, kept: Kept) -> None:
-    if not start_waiting(work.tx, work.brand, conversation.id, work.now):
+def _queue(work: Work, conversation: Conversation, action: Receive, kept: Kept, wrote_at: int) -> None:
+    since = conversation.waiting_since
+    if since and (work.now - since) // CALL_AGAIN_MS == (wrote_at - since) // CALL_AGAIN_MS:
         return
-    for advisor in advisors_on_queue(work.tx, work.brand, QUEUE_ADVISORS):
-        names = about(work, advisor, conversation.customer_id)
-        card = Card(
-            work.say("queue.advisor_card.title", **names) + f" #{names['code']}",
-            work.say("queue.advisor_card.body", text=in_short(work, action.content)),
-            (Button(str(Reply(conversation.id)), work.say("queue.claim")),),
-        )
-        to_advisor(work, advisor, [card], Lane.TALK, conversation.id, conversation.customer_id, kept.id)
-    say_to_customer(work, Text(work.say("queue.received")), Lane.TALK, None)
+    advisors = advisors_on_queue(work.tx, work.brand, QUEUE_ADVISORS)
+    for advisor in advisors:
+        _call(work, advisor, conversation, action.content, kept)
+    _watch_queue(work, attended=bool(advisors))
+    if not since:
+        start_waiting(work.tx, work.brand, conversation.id, work.now)
+        say_to_customer(work, Text(work.say("queue.received")), Lane.TALK, None)
+
+
+def _call(work: Work, advisor: Advisor, conversation: Conversation, content: Content, kept: Kept) -> None:
+    end_focus(work.tx, work.brand, advisor.id, unless=conversation.id)
+    names = about(work, advisor, conversation.customer_id)
+    card = Card(
+        work.say("queue.advisor_card.title", **names) + f" #{names['code']}",
+        work.say("queue.advisor_card.body", text=in_short(work, content)),
+        (Button(str(Reply(conversation.id)), work.say("queue.claim")),),
+    )
+    to_advisor(work, advisor, [card], Lane.TALK, conversation.id, conversation.customer_id, kept.id)
+
+
+def _watch_queue(work: Work, *, attended: bool) -> None:
+    if attended:
+        close_alarm(work.tx, work.brand, "queue_unattended", "brand", work.now)
+        return
+    text = "a customer waits, and no advisor can be reached: give an active advisor his WeCom id with `import`"
+    raise_alarm(work.tx, work.brand, "queue_unattended", "brand", text, "critical", work.now)

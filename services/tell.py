@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from domain.actions import Say, Tell, TellSender
-from domain.calls import DUE_MS, EXPIRES_MS, Lane, Outbound, Persona
+from domain.calls import DUE_MS, EXPIRES_MS, Call, Command, CommandName, Lane, Outbound, Persona
 from domain.ids import AdvisorId, ConversationId, CustomerId, MessageId, OutboxId, new_id
 from domain.messages import Card, Content, Text
 from domain.people import Advisor
 from services.text import split_text
+from services.wording import signature_bytes
 from services.work import Work, about, of_advisor
 from storage.conversations import Kept, NewMessage, addressee, keep_message, next_number
 from storage.outbox import Promise, advisor_stream, enqueue, talk_stream
@@ -44,7 +45,7 @@ def to_customer(
     """Promise a kept message to the customer, in as many parts as her platform needs, under the speaker's face."""
     target = addressee(work.tx, work.brand, conversation)
     persona = Persona(speaker.name, speaker.persona) if speaker else None
-    limit = work.world.rules_of(target.account).text_bytes - _signature_bytes(persona)
+    limit = work.world.rules_of(target.account).text_bytes - (signature_bytes(persona.name) if persona else 0)
     promises = [
         Promise(
             brand=work.brand,
@@ -75,11 +76,6 @@ def parts_of(content: Content, limit: int) -> Sequence[Content]:
     return [content]
 
 
-def _signature_bytes(persona: Persona | None) -> int:
-    # A channel whose platform knows no persona for this advisor signs the text: 【小兰】 and a line end.
-    return len(f"【{persona.name}】\n".encode()) if persona else 0
-
-
 def tell(work: Work, action: Tell) -> None:
     """Say something to an advisor in his work app, about a customer where one is given."""
     advisor = find_advisor(work.tx, work.brand, action.advisor_id)
@@ -102,8 +98,8 @@ def to_advisor(
     about_customer: CustomerId | None = None,
     message: MessageId | None = None,
 ) -> None:
-    """Promise contents to an advisor, in order; nothing happens for one without a work app."""
-    if advisor.work_account is None:
+    """Promise contents to an advisor, in order; nothing happens for one who left or has no work app."""
+    if advisor.work_account is None or not advisor.active:
         return
     limit = work.world.rules_of(advisor.work_account).text_bytes
     stream, n = _advisor_place(work, advisor.id, conversation)
@@ -141,17 +137,29 @@ def _advisor_place(work: Work, advisor: AdvisorId, conversation: ConversationId 
 def tell_sender(work: Work, action: TellSender) -> None:
     """Answer the person who wrote from the work app, known to us or not."""
     sender = work.context.inbound.sender
-    call = Outbound(sender, work.words(action.words))
+    _to_sender(work, Outbound(sender, work.words(action.words)), f"member:{work.account}:{sender}", action.lane)
+
+
+def mark_pressed(work: Work) -> None:
+    """The button just pressed is done with: the card says so, and takes no second press. Only where the platform gave a code for it."""
+    inbound = work.context.inbound
+    code = inbound.values.get("response_code", "")
+    if code:
+        params = {"to": inbound.sender, "response_code": code, "text": work.say("card.done")}
+        _to_sender(work, Command(CommandName.MARK_PRESSED, params), f"card:{work.account}:{inbound.task}", Lane.TALK)
+
+
+def _to_sender(work: Work, call: Call, stream: str, lane: Lane) -> None:
     promise = Promise(
         brand=work.brand,
         id=OutboxId(new_id(work.now)),
         account=work.account,
-        stream=f"member:{work.account}:{sender}",
+        stream=stream,
         n=work.now * _PARTS,
-        lane=action.lane,
-        recipient=sender,
+        lane=lane,
+        recipient=work.context.inbound.sender,
         call=call,
-        due_by=work.now + DUE_MS[action.lane],
-        expires_at=work.now + EXPIRES_MS[action.lane],
+        due_by=work.now + DUE_MS[lane],
+        expires_at=work.now + EXPIRES_MS[lane],
     )
     enqueue(work.tx, [promise], work.now)

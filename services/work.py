@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from domain.actions import CardPhrase, Phrase
+from domain.actions import Phrase
 from domain.context import Context
 from domain.conversation import Conversation
 from domain.ids import AccountId, BrandId, CustomerId, InboxId
-from domain.messages import Button, Card, Content, Text
-from domain.people import Advisor, display_name
+from domain.messages import Text
+from domain.people import Advisor
 from services.world import World
 from storage.people import customer
 from storage.relations import relation
 from templates.catalogue import reason_in_words, say
+from templates.plain import is_blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,9 @@ class Work:
         """A text of the catalogue in the brand's language; `brand` is always known."""
         return say(key, self.context.brand.language, **{"brand": self.context.brand.name, **values})
 
-    def words(self, words: Phrase | CardPhrase, **values: str | int | None) -> Content:
-        """The content of a phrase; its own fields win over `values`."""
-        if isinstance(words, Phrase):
-            return Text(self.say(words.key, **{**values, **self._in_words(words.fields)}))
-        title = self.say(words.title.key, **{**values, **words.title.fields})
-        body = self.say(words.body.key, **{**values, **words.body.fields})
-        buttons = tuple(
-            Button(choice.key, self.say(choice.text.key, **{**values, **choice.text.fields}))
-            for choice in words.choices
-        )
-        return Card(title, body, buttons)
+    def words(self, words: Phrase, **values: str | int | None) -> Text:
+        """The text of a phrase; its own fields win over `values`."""
+        return Text(self.say(words.key, **{**values, **self._in_words(words.fields)}))
 
     def _in_words(self, fields: Mapping[str, str]) -> Mapping[str, str]:
         if "reason" not in fields:
@@ -67,9 +60,9 @@ def of_advisor(advisor: Advisor) -> dict[str, str]:
 
 
 def about(work: Work, advisor: Advisor, customer_id: CustomerId) -> dict[str, str]:
-    """The fields `customer` and `code` as this advisor knows her."""
+    """The fields `customer` and `code` as this advisor knows her: by his remark, else her profile, else her code ("顾客 A17")."""
     known = relation(work.tx, work.brand, advisor.id, customer_id)
     who = customer(work.tx, work.brand, customer_id)
-    unnamed = work.say("customer.unnamed", code=known.code)
-    name = display_name(known.remark, who.profile_name if who else "", unnamed)
-    return {"customer": name, "code": known.code}
+    # Some people's names consist of letters that show nothing.
+    names = [name for name in (known.remark, who.profile_name if who else "") if not is_blank(name)]
+    return {"customer": names[0] if names else work.say("customer.unnamed", code=known.code), "code": known.code}

@@ -18,7 +18,9 @@ class World:
     rules: Mapping[str, PlatformRules] = field(default_factory=lambda: RULES)
 
     def rules_of(self, account: AccountId) -> PlatformRules:
-        """The platform rules of an account."""
+        """The platform rules of an account. Raises LookupError for one that is no longer configured."""
+        if account not in self.accounts:
+            raise LookupError(f"account {account} is not in config.yaml any more: add it again, or move its people")
         return self.rules[self.accounts[account].kind]
 
     def accounts_of(self, brand: BrandId, side: Side) -> list[Account]:

@@ -50,31 +50,21 @@ def open_pending(
     policy_version: str,
     now: int,
 ) -> BindingId:
-    """A pending binding with this advisor: the open one with a new expiry, or a new one."""
+    """A pending binding with this advisor: a new one, or the open one with a new expiry and what she is asked now."""
     mine = and_(
         bindings.c.brand == brand,
         bindings.c.customer_id == customer,
         bindings.c.advisor_id == advisor,
         bindings.c.state == _PENDING,
     )
-    renewed = update(bindings).where(mine, bindings.c.expires_at > now).values(expires_at=now + PENDING_EXPIRES_MS)
-    row = tx.execute(renewed.returning(bindings.c.id)).first()
+    asked = {"scene": scene, "policy_version": policy_version, "expires_at": now + PENDING_EXPIRES_MS}
+    renewed = update(bindings).where(mine, bindings.c.expires_at > now).values(asked).returning(bindings.c.id)
+    row = tx.execute(renewed).first()
     if row:
         return BindingId(row.id)
     binding_id = BindingId(new_id(now))
-    tx.execute(
-        bindings.insert().values(
-            brand=brand,
-            id=binding_id,
-            customer_id=customer,
-            advisor_id=advisor,
-            state=_PENDING,
-            scene=scene,
-            policy_version=policy_version,
-            created_at=now,
-            expires_at=now + PENDING_EXPIRES_MS,
-        )
-    )
+    who = {"customer_id": customer, "advisor_id": advisor}
+    tx.execute(bindings.insert().values(brand=brand, id=binding_id, state=_PENDING, created_at=now, **who, **asked))
     return binding_id
 
 

@@ -12,7 +12,7 @@ from domain.calls import Call, Lane, OutboxState, decode_call
 from domain.ids import AccountId, AdvisorId, BrandId, ConversationId, CustomerId, MessageId, OutboxId, RunId
 from domain.messages import Inbound, Kind
 from storage import inbox
-from storage.leases import one_of, require_intact
+from storage.leases import Damaged, one_of, require_intact
 from storage.tables.queue import outbox
 
 
@@ -67,9 +67,12 @@ class OutboxRow:
 
     @property
     def call(self) -> Call:
-        """What is to be called. Raises Damaged when it is not what was promised."""
+        """What is to be called. Raises Damaged when it is not what was promised, or nothing this program knows."""
         require_intact(self.payload, self.crc, f"outbox row {self.id}")
-        return decode_call(json.loads(self.payload))
+        try:
+            return decode_call(json.loads(self.payload))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged(f"outbox row {self.id} holds a call this program cannot read: {error!r}") from error
 
     @property
     def traffic(self) -> Traffic:

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select, update
 
 from domain.binding import ACTIVE
-from domain.conversation import CLAIM_SILENT_MS, OPEN_MS, Conversation, Reachable, Step
+from domain.conversation import CLAIM_SILENT_MS, OPEN_MS, SHOWN_MS, Conversation, Reachable, Step
 from domain.ids import AccountId, AdvisorId, BrandId, ConversationId, CustomerId, InboxId, MessageId, new_id
-from domain.messages import Content, decode, encode
+from domain.messages import Card, Content, decode, encode
 from storage.dialect import insert
-from storage.people import advisor
-from storage.tables.people import advisors, bindings, customers, relations
+from storage.people import advisor, at_work
+from storage.tables.people import advisors, bindings, relations
+from storage.tables.queue import outbox
 from storage.tables.talk import conversations, messages
 
 _ACTIVE = [state.value for state in ACTIVE]
@@ -153,28 +154,29 @@ def last_in_at(tx: Connection, brand: BrandId, conversation: ConversationId) -> 
     return found
 
 
-def start_waiting(tx: Connection, brand: BrandId, conversation: ConversationId, now: int) -> bool:
-    """The conversation waits in a queue since now; False when it waits already."""
-    mine = and_(conversations.c.brand == brand, conversations.c.id == conversation, conversations.c.waiting_since == 0)
-    return tx.execute(update(conversations).where(mine).values(waiting_since=now)).rowcount == 1
+def start_waiting(tx: Connection, brand: BrandId, conversation: ConversationId, now: int) -> None:
+    """The conversation waits in a queue since now."""
+    tx.execute(update(conversations).where(_this(brand, conversation)).values(waiting_since=now))
 
 
 def stop_waiting(tx: Connection, brand: BrandId, conversation: ConversationId) -> None:
     """Nobody has to take the conversation from a queue any more."""
-    mine = and_(conversations.c.brand == brand, conversations.c.id == conversation)
-    tx.execute(update(conversations).where(mine).values(waiting_since=0))
+    tx.execute(update(conversations).where(_this(brand, conversation)).values(waiting_since=0))
+
+
+def _this(brand: BrandId, conversation: ConversationId) -> ColumnElement[bool]:
+    return and_(conversations.c.brand == brand, conversations.c.id == conversation)
 
 
 def claim(tx: Connection, brand: BrandId, conversation: ConversationId, by: AdvisorId, now: int) -> bool:
     """Take a waiting conversation from its queue; False when a colleague was first. The statement decides, not what was read before."""
-    free = or_(
-        conversations.c.claimed_by.is_(None),
-        conversations.c.claim_until <= now,
-        conversations.c.claimed_by == by,
+    claimer_there = exists().where(
+        advisors.c.brand == conversations.c.brand, advisors.c.id == conversations.c.claimed_by, at_work(advisors)
     )
+    free = or_(conversations.c.claim_until <= now, conversations.c.claimed_by == by, ~claimer_there)
     statement = (
         update(conversations)
-        .where(conversations.c.brand == brand, conversations.c.id == conversation, free)
+        .where(_this(brand, conversation), free)
         .values(claimed_by=by, claim_until=now + CLAIM_SILENT_MS, waiting_since=0)
     )
     return tx.execute(statement).rowcount == 1
@@ -182,34 +184,57 @@ def claim(tx: Connection, brand: BrandId, conversation: ConversationId, by: Advi
 
 def claimed_by(tx: Connection, brand: BrandId, conversation: ConversationId, now: int) -> AdvisorId | None:
     """Who has taken the conversation from a queue, while the claim lasts."""
-    mine = and_(conversations.c.brand == brand, conversations.c.id == conversation, conversations.c.claim_until > now)
+    mine = and_(_this(brand, conversation), conversations.c.claim_until > now)
     found = tx.execute(select(conversations.c.claimed_by).where(mine)).scalar_one_or_none()
     return AdvisorId(found) if found else None
 
 
-def waiting_since(tx: Connection, brand: BrandId, conversation: ConversationId) -> int:
-    """Since when the conversation waits in a queue (ms); 0 when it does not."""
-    mine = and_(conversations.c.brand == brand, conversations.c.id == conversation)
-    found: int = tx.execute(select(conversations.c.waiting_since).where(mine)).scalar_one()
-    return found
+def waiting_of(tx: Connection, brand: BrandId, customer: CustomerId) -> Sequence[ConversationId]:
+    """The conversations in which this customer waits in a queue."""
+    waiting = and_(_of(brand, customer), conversations.c.waiting_since > 0)
+    return [ConversationId(found) for found in tx.execute(select(conversations.c.id).where(waiting)).scalars()]
 
 
-def unseen_contents(tx: Connection, brand: BrandId, conversation: ConversationId, since: int) -> Sequence[Content]:
-    """What the customer wrote since she waits, without the first message, which every queue card showed."""
-    waiting = and_(
-        messages.c.brand == brand,
-        messages.c.conversation_id == conversation,
-        messages.c.direction == "in",
-        messages.c.created_at >= since,
+def end_claims(tx: Connection, brand: BrandId, customer: CustomerId) -> None:
+    """The customer has an advisor of her own: whoever took her from a queue has her no more, and nobody has to."""
+    ended = {"claimed_by": None, "claim_until": 0, "waiting_since": 0}
+    tx.execute(update(conversations).where(_of(brand, customer)).values(ended))
+
+
+def _of(brand: BrandId, customer: CustomerId) -> ColumnElement[bool]:
+    return and_(conversations.c.brand == brand, conversations.c.customer_id == customer)
+
+
+def unseen_contents(tx: Connection, brand: BrandId, conversation: ConversationId) -> Sequence[Content]:
+    """What the customer wrote while nobody had her: everything since an advisor last answered her or was brought a message."""
+    here = and_(messages.c.brand == brand, messages.c.conversation_id == conversation)
+    had_her = and_(messages.c.author.in_(("advisor", "customer")), messages.c.advisor_id.is_not(None))
+    last = select(func.coalesce(func.max(messages.c.seq), 0)).where(here, had_her).scalar_subquery()
+    unseen = and_(here, messages.c.author == "customer", messages.c.seq > last)
+    rows = tx.execute(select(messages.c.content).where(unseen).order_by(messages.c.seq))
+    return [decode(json.loads(row.content)) for row in rows]
+
+
+def last_said(tx: Connection, brand: BrandId, conversation: ConversationId) -> Content | None:
+    """The last message to the customer, whoever said it."""
+    here = and_(messages.c.brand == brand, messages.c.conversation_id == conversation, messages.c.direction == "out")
+    row = tx.execute(select(messages.c.content).where(here).order_by(messages.c.seq.desc()).limit(1)).first()
+    return decode(json.loads(row.content)) if row else None
+
+
+def last_card(tx: Connection, brand: BrandId, customer: CustomerId, key: str) -> Card | None:
+    """The last card shown to this customer with a button that answers `key`."""
+    of_talk = and_(conversations.c.brand == messages.c.brand, conversations.c.id == messages.c.conversation_id)
+    statement = (
+        select(messages.c.content)
+        .join(conversations, of_talk)
+        .where(_of(brand, customer), messages.c.author == "system", messages.c.content.contains(key, autoescape=True))
+        .order_by(messages.c.id.desc())
+        .limit(1)
     )
-    rows = tx.execute(select(messages.c.content).where(waiting).order_by(messages.c.seq)).all()
-    return [decode(json.loads(row.content)) for row in rows[1:]]
-
-
-def end_claim(tx: Connection, brand: BrandId, conversation: ConversationId) -> None:
-    """The claim is over: the customer has an advisor of her own, or the talk was closed."""
-    mine = and_(conversations.c.brand == brand, conversations.c.id == conversation)
-    tx.execute(update(conversations).where(mine).values(claimed_by=None, claim_until=0, waiting_since=0))
+    row = tx.execute(statement).first()
+    content = decode(json.loads(row.content)) if row else None
+    return content if isinstance(content, Card) else None
 
 
 def reachable(
@@ -221,53 +246,86 @@ def reachable(
     code: str = "",
     focus: ConversationId | None = None,
 ) -> Sequence[Reachable]:
-    """The conversations `by` may be answering in: those open now, the one whose code he typed, the one he pressed.
+    """The conversations `by` may mean when he answers: those open that are his, wait, or lately were his; and what he named,
+    by a typed code or a pressed card.
 
-    One for each customer, the latest. A conversation that a colleague has is listed only when it was named, with `taken_by`.
+    One for each customer: the pressed one before his own before the latest. What a colleague has comes with `taken_by`.
     """
+    statement = _meant_by(brand, by, now, code, focus).order_by(conversations.c.last_in_at.desc())
+    found = [_reachable(row, by, now) for row in tx.execute(statement)]
+    found.sort(key=lambda item: (item.id != focus, not item.owned))
+    one_each: dict[str, Reachable] = {}
+    for item in found:
+        one_each.setdefault(item.customer_id, item)
+    return list(one_each.values())
+
+
+def _meant_by(brand: BrandId, by: AdvisorId, now: int, code: str, focus: ConversationId | None) -> Select[Any]:
     owner = advisors.alias("owner")
-    bound_to = _bound_advisor()
-    claimed_by = case((conversations.c.claim_until > now, conversations.c.claimed_by), else_=None)
-    owner_id = func.coalesce(bound_to, claimed_by)
+    owner_id = func.coalesce(_bound_advisor(), _claimer(now))
     named = or_(relations.c.code == code, conversations.c.id == (focus or ""))
-    mine_or_waiting = or_(owner_id == by, and_(owner_id.is_(None), conversations.c.waiting_since > 0))
     recent = conversations.c.last_in_at > now - OPEN_MS
-    statement = (
+    may_answer = or_(owner_id == by, and_(owner_id.is_(None), conversations.c.waiting_since > 0))
+    same_customer = and_(
+        conversations.c.brand == relations.c.brand, conversations.c.customer_id == relations.c.customer_id
+    )
+    return (
         select(
             conversations.c.id,
             conversations.c.customer_id,
             conversations.c.last_in_at,
-            conversations.c.waiting_since,
             relations.c.code,
-            relations.c.remark,
-            customers.c.profile_name,
             owner.c.id.label("owner_id"),
             owner.c.name.label("owner_name"),
         )
         .select_from(relations)
-        .join(
-            conversations,
-            and_(conversations.c.brand == relations.c.brand, conversations.c.customer_id == relations.c.customer_id),
-        )
-        .join(customers, and_(customers.c.brand == relations.c.brand, customers.c.id == relations.c.customer_id))
+        .join(conversations, same_customer)
         .outerjoin(owner, and_(owner.c.brand == relations.c.brand, owner.c.id == owner_id))
         .where(relations.c.brand == brand, relations.c.advisor_id == by)
-        .where(or_(named, and_(mine_or_waiting, recent)))
-        .order_by(conversations.c.last_in_at.desc())
+        .where(or_(named, and_(recent, or_(may_answer, _had(by, now), _was_shown(by, now)))))
     )
-    latest: dict[str, Reachable] = {}
-    for row in tx.execute(statement):
-        latest.setdefault(row.customer_id, _reachable(row, by, now))
-    return list(latest.values())
 
 
 def _bound_advisor() -> Any:
+    its_advisor = and_(advisors.c.brand == bindings.c.brand, advisors.c.id == bindings.c.advisor_id, at_work(advisors))
     return (
         select(bindings.c.advisor_id)
+        .join(advisors, its_advisor)
         .where(bindings.c.brand == conversations.c.brand, bindings.c.customer_id == conversations.c.customer_id)
         .where(bindings.c.state.in_(_ACTIVE))
         .scalar_subquery()
     )
+
+
+def _claimer(now: int) -> Any:
+    return (
+        select(advisors.c.id)
+        .where(advisors.c.brand == conversations.c.brand, advisors.c.id == conversations.c.claimed_by)
+        .where(at_work(advisors), conversations.c.claim_until > now)
+        .scalar_subquery()
+    )
+
+
+def _had(by: AdvisorId, now: int) -> ColumnElement[bool]:
+    # He talked with her while the conversation is still open to his mind: his claim may have lapsed, or a colleague may have her.
+    return exists().where(
+        messages.c.brand == conversations.c.brand,
+        messages.c.conversation_id == conversations.c.id,
+        messages.c.advisor_id == by,
+        messages.c.author.in_(("advisor", "customer")),
+        messages.c.created_at > now - OPEN_MS,
+    )
+
+
+def _was_shown(by: AdvisorId, now: int) -> ColumnElement[bool]:
+    # She waited in the queue and a colleague was faster: the card is still on his screen, and nothing on it has changed.
+    shown = exists().where(
+        outbox.c.brand == conversations.c.brand,
+        outbox.c.conversation_id == conversations.c.id,
+        outbox.c.advisor_id == by,
+        outbox.c.created_at > now - SHOWN_MS,
+    )
+    return and_(conversations.c.last_in_at > now - SHOWN_MS, shown)
 
 
 def _reachable(row: Any, by: AdvisorId, now: int) -> Reachable:
@@ -277,7 +335,6 @@ def _reachable(row: Any, by: AdvisorId, now: int) -> Reachable:
         id=ConversationId(row.id),
         customer_id=CustomerId(row.customer_id),
         code=row.code,
-        name=row.remark or row.profile_name,
         owned=owned,
         open=row.last_in_at > now - OPEN_MS,
         taken_by=row.owner_name if lost else "",

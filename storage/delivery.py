@@ -4,7 +4,7 @@ Nothing is called that is not recorded as `calling` first, and the statement tha
 Drawn in docs/states/outbox.md.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,10 @@ def postpone(tx: Connection, row: OutboxRow, next_at: int) -> None:
     tx.execute(_RELEASE, {**key(row), "next": next_at})
 
 
+NameApis = Callable[[Call], Collection[str]]
+"""Names the apis a call uses, as blocks name them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """The row is recorded as `calling`: call it now, once. `spent` is what its reply window was charged."""
@@ -181,13 +185,13 @@ def begin(
     rules: PlatformRules,
     now: int,
     for_ms: int,
-    apis: Collection[str] | None = None,
+    apis: NameApis | None = None,
 ) -> Begun | Stopped | None:
     """Record that a row is being called, if it may be; else what it waits for or ended as. None: it is no longer this worker's.
 
     Decided and recorded together: the fence, its expiry, blocks, the reply window (a push leaves KEEP_FOR_TALK to the talk), the
     allowances, and for a push that the customer still wants and may get it. Whoever holds `calling` longer than `for_ms` without
-    a word is taken for dead, and the outcome for unknown. `apis` are those the call uses; None: any block holds it.
+    a word is taken for dead, and the outcome for unknown. `apis` names those a call uses; None: any block holds it.
     """
     if row.expires_at <= now:
         return _stop(tx, row, Stopped(OutboxState.EXPIRED, "expired"), now)
@@ -198,12 +202,13 @@ def begin(
     debited = _debit(tx, row, call, rules, now)
     if isinstance(debited, Stopped):
         return _stop(tx, row, debited, now)
-    at = {"at": now, "until": now + for_ms, "any_api": apis is None, "apis": list(apis or ())}
+    used = apis(call) if apis else None
+    at = {"at": now, "until": now + for_ms, "any_api": used is None, "apis": list(used or ())}
     if tx.execute(_BEGIN[row.traffic], {**key(row), **at}).rowcount == 1:
         return Begun(call, debited)
     if debited is not None:
         windows.give_back(tx, row.brand, row.account, row.recipient, debited)
-    why = _why_not(tx, row, apis, now)
+    why = _why_not(tx, row, used, now)
     return _stop(tx, row, why, now) if why else None
 
 

@@ -31,7 +31,7 @@ class SendRecord:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """A message as it was kept. `decision` holds the recipient and the steps; `route` of its event is in `inbox_kind`."""
+    """A message as it was kept. `decision` holds the recipient and the steps; `account` is the customer's side of the talk."""
 
     id: str
     conversation_id: str

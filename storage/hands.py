@@ -51,7 +51,13 @@ def hold(tx: Connection, brand: BrandId, by: AdvisorId, held: Held, content: Con
     return held_id
 
 
-def take_held(tx: Connection, brand: BrandId, by: AdvisorId, held_id: str, now: int) -> Content | None:
+def was_sent(tx: Connection, brand: BrandId, by: AdvisorId, held_id: HeldId) -> bool:
+    """Whether this held answer of his was picked before."""
+    mine = and_(held_answers.c.brand == brand, held_answers.c.id == held_id, held_answers.c.advisor_id == by)
+    return tx.execute(select(held_answers.c.state).where(mine)).scalar_one_or_none() == "sent"
+
+
+def take_held(tx: Connection, brand: BrandId, by: AdvisorId, held_id: HeldId, now: int) -> Content | None:
     """The held answer, once: None when it was sent already, is too old, or is not this advisor's."""
     mine = and_(held_answers.c.brand == brand, held_answers.c.id == held_id, held_answers.c.advisor_id == by)
     statement = (

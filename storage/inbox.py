@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, exists, func, selec
 from domain.ids import AccountId, BrandId, InboxId, new_id
 from domain.messages import Inbound, decode_inbound, encode_inbound
 from storage.dialect import insert
-from storage.leases import LeaseLost, one_of, require_intact
+from storage.leases import Damaged, LeaseLost, one_of, require_intact
 from storage.outbox import checksum
 from storage.tables.queue import inbox
 from storage.tables.talk import media
@@ -57,9 +57,12 @@ class InboxRow:
 
     @property
     def inbound(self) -> Inbound:
-        """The event itself. Raises Damaged when it is not what was accepted."""
+        """The event itself. Raises Damaged when it is not what was accepted, or nothing this program knows."""
         require_intact(self.event, self.crc, f"inbox row {self.id}")
-        return decode_inbound(json.loads(self.event))
+        try:
+            return decode_inbound(json.loads(self.event))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged(f"inbox row {self.id} holds an event this program cannot read: {error!r}") from error
 
 
 def accept(tx: Connection, arrivals: Sequence[tuple[Arrival, int]]) -> list[bool]:

@@ -93,7 +93,6 @@ class CallRecord:
 
     call: Call
     to_customer: bool
-    conversation_id: ConversationId | None
     customer_id: CustomerId | None
     advisor_id: AdvisorId | None
 
@@ -106,16 +105,17 @@ def call_of(tx: Connection, brand: BrandId, outbox_id: str) -> CallRecord | None
     return CallRecord(
         call=decode_call(json.loads(row.call)),
         to_customer=row.stream.endswith((":customer:talk", ":customer:push")),
-        conversation_id=ConversationId(row.conversation_id) if row.conversation_id else None,
         customer_id=CustomerId(row.customer_id) if row.customer_id else None,
         advisor_id=AdvisorId(row.advisor_id) if row.advisor_id else None,
     )
 
 
-def cancel_pushes(tx: Connection, brand: BrandId, customer: CustomerId, reason: str, now: int) -> int:
-    """Cancel every push to this customer that was not called yet; returns how many."""
-    mine = and_(outbox.c.brand == brand, outbox.c.customer_id == customer, outbox.c.lane == Lane.PUSH.value)
-    return _cancel(tx, mine, reason, now)
+def cancel_pushes(
+    tx: Connection, brand: BrandId, customer: CustomerId, reason: str, now: int, *, account: AccountId | None = None
+) -> int:
+    """Cancel every push to this customer that was not called yet, in one `account` or in all; returns how many."""
+    hers = and_(outbox.c.brand == brand, outbox.c.customer_id == customer, outbox.c.lane == Lane.PUSH.value)
+    return _cancel(tx, hers if account is None else and_(hers, outbox.c.account == account), reason, now)
 
 
 def cancel_run(tx: Connection, brand: BrandId, run: RunId, reason: str, now: int) -> int:
@@ -134,8 +134,8 @@ def _cancel(tx: Connection, which: Any, reason: str, now: int) -> int:
 
 
 def waiting_for_window(tx: Connection, brand: BrandId, conversation: ConversationId) -> int:
-    """How many answers of this conversation wait until the customer writes again."""
-    statement = select(func.count()).where(_waiting(brand, conversation))
+    """How many messages of this conversation wait until the customer writes again; one in several parts counts once."""
+    statement = select(func.count(outbox.c.message_id.distinct())).where(_waiting(brand, conversation))
     return tx.execute(statement).scalar_one()
 
 

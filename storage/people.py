@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, select, update
 
 from domain.ids import AccountId, AdvisorId, BrandId, CustomerId, ShopId, new_id
 from domain.people import Advisor, Customer, Shop
@@ -44,6 +44,11 @@ def read_advisor(row: Row[Any]) -> Advisor:
     )
 
 
+def at_work(who: FromClause) -> ColumnElement[bool]:
+    """Which rows of `advisors`, or of an alias of it, are of advisors whom messages reach; see Advisor.at_work."""
+    return and_(who.c.active, who.c.work_account.is_not(None))
+
+
 def advisor(tx: Connection, brand: BrandId, advisor_id: AdvisorId) -> Advisor | None:
     """The advisor of that id."""
     row = tx.execute(select_advisor().where(advisors.c.brand == brand, advisors.c.id == advisor_id)).first()
@@ -58,8 +63,8 @@ def advisor_at_work(tx: Connection, brand: BrandId, account: AccountId, work_id:
 
 
 def advisors_on_queue(tx: Connection, brand: BrandId, limit: int) -> Sequence[Advisor]:
-    """The active advisors of a brand who can be reached at work, for the brand queue."""
-    reachable = and_(advisors.c.brand == brand, advisors.c.active, advisors.c.work_account.is_not(None))
+    """The advisors of a brand who can be reached at work, for the brand queue."""
+    reachable = and_(advisors.c.brand == brand, at_work(advisors))
     rows = tx.execute(select_advisor().where(reachable).order_by(advisors.c.code).limit(limit))
     return [read_advisor(row) for row in rows]
 

@@ -86,7 +86,7 @@ def _from_sqlite(error: sqlite3.Error) -> StorageError | None:
 
 def _from_postgres(state: str, cause: BaseException | None) -> StorageError | None:
     # The first line only: the next ones quote the row, which may be a customer's.
-    text = str(cause).partition("\n")[0].rpartition("Error'>: ")[2]
+    text = str(cause).partition("\n")[0]
     # 0A000 here: a migration changed the table under a prepared statement, which the driver has forgotten by now.
     if state in _POSTGRES_CONFLICT or (state == "0A000" and "cached" in text):
         return Conflict(text)

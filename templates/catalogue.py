@@ -36,6 +36,7 @@ BUTTONS = frozenset(
         "consent.yes",
         "consent.no",
         "card.reply",
+        "card.done",
         "queue.claim",
         "held.option",
         "send.window.send",

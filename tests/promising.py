@@ -79,7 +79,7 @@ def begin(
     tx: Connection, row: OutboxRow, now: int, rules: PlatformRules = FREE, apis: Sequence[str] | None = None
 ) -> Begun | Stopped | None:
     """Begin a leased row."""
-    return delivery.begin(tx, row, rules, now, CALLING_MS, apis)
+    return delivery.begin(tx, row, rules, now, CALLING_MS, None if apis is None else lambda _: apis)
 
 
 def said(rows: Sequence[OutboxRow]) -> list[str]:

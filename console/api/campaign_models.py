@@ -207,7 +207,7 @@ class PreviewOut(Model):
             "skipped": {},
             "dues": [1796090400000],
             "samples": [
-                {"customer": "周女士", "advisor": "小兰", "content": {"kind": "text", "text": "周女士，新茶到了。"}}
+                {"customer": "周女士", "advisor": "小兰", "content": {"type": "text", "text": "周女士，新茶到了。"}}
             ],
         }
     )

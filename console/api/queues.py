@@ -39,7 +39,7 @@ class OutboxQuery(PageQuery):
 
 
 class OutboxOut(Model):
-    """A promise to send. `what` is the content (a `kind` and its fields), or the command to the platform."""
+    """A promise to send. `what` is the content (a `type` and its fields), or the command to the platform."""
 
     id: str
     account: str
@@ -64,7 +64,7 @@ _OUTBOX_EXAMPLE = {
     "account": "oa",
     "lane": "talk",
     "recipient": "oAbCdEfGhIjKlMnOpQrStUvWxYz1",
-    "what": {"kind": "text", "text": "有的，龙井刚到店"},
+    "what": {"type": "text", "text": "有的，龙井刚到店"},
     "state": "unknown",
     "reason": "connection_lost",
     "attempts": 1,

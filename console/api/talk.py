@@ -43,7 +43,7 @@ class ConversationPage(Page[ConversationOut]):
 
 
 class MessageOut(Model):
-    """A message. `sends` are the states of its deliveries; `content` has a `kind` and the fields of that kind."""
+    """A message. `sends` are the states of its deliveries; `content` has a `type` and the fields of that type."""
 
     id: str
     seq: int
@@ -67,7 +67,7 @@ class MessagePage(Page[MessageOut]):
                     "direction": "in",
                     "author": "customer",
                     "advisor_id": None,
-                    "content": {"kind": "text", "text": "请问有春茶吗"},
+                    "content": {"type": "text", "text": "请问有春茶吗"},
                     "sends": ["accepted"],
                     "occurred_at": 1795000000000,
                 }

@@ -44,7 +44,7 @@ class Page(Protocol):
 async def check(shell: Shell, deep: bool, offline: bool) -> None:
     """Look at configuration, database, disk, queues and accounts; say what is wrong and how to mend it.
 
-    Changes nothing, node or no node. Ends with 1 when something must be mended.
+    Changes no data, node or no node. Ends with 1 when something must be mended.
     """
     points = [_configuration(shell), _disk(shell)]
     try:
@@ -130,7 +130,7 @@ async def _accounts(shell: Shell) -> Sequence[PointOut]:
     async with running_node(any_brand) as node:
         if node is not None:
             return await _asked_of(node)
-    async with working(any_brand) as office, _own_checks(shell, office) as checks:
+    async with working(any_brand, migrate=False) as office, _own_checks(shell, office) as checks:
         return [await _tried(checks, account) for account in office.world.accounts]
 
 

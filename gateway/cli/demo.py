@@ -31,6 +31,7 @@ _LOOK_EVERY_S = 0.1
 
 _PUSH = """\
 # advisor-gateway campaign schedule {file} --config {config}
+# The same file twice is the same campaign: change its name to send it again.
 name: 春茶到店
 template: new-arrival
 audience: all_bound

@@ -75,7 +75,7 @@ async def _over(node: aiohttp.ClientSession, operation: Operation[Q, B, R], aske
     headers = {BRAND_HEADER: asked.caller.brand, "Content-Type": "application/json"}
     if asked.idempotency_key:
         headers["Idempotency-Key"] = asked.idempotency_key
-    query = asked.query.model_dump(mode="json", exclude_none=True)
+    query = {name: str(value) for name, value in asked.query.model_dump(mode="json", exclude_none=True).items()}
     content = asked.body.model_dump_json().encode() if operation.takes_body else None
     try:
         async with node.request(operation.method, address, params=query, data=content, headers=headers) as response:
@@ -97,8 +97,11 @@ async def reading(shell: Shell) -> AsyncIterator[Office]:
 
 
 @asynccontextmanager
-async def working(shell: Shell) -> AsyncIterator[Office]:
-    """Change something: in this process where nobody holds the data, else through the node that does."""
+async def working(shell: Shell, *, migrate: bool | None = None) -> AsyncIterator[Office]:
+    """Change something: in this process where nobody holds the data, else through the node that does.
+
+    `migrate` as in `Database.open`: a SQLite file is brought up to date first unless it is False.
+    """
     config = shell.config
     world = config.world()
     caller = _operator(world, shell.brand)
@@ -106,6 +109,7 @@ async def working(shell: Shell) -> AsyncIterator[Office]:
         db = await Database.open(
             config.storage.url.get_secret_value(),
             data_dir=config.data_dir,
+            migrate=migrate,
             check=False,
             min_free_mb=config.storage.min_free_mb,
         )

@@ -49,7 +49,7 @@ async def outbox(shell: Shell, state: str, limit: int, cursor: str) -> None:
 
 
 def _what(one: OutboxOut) -> str:
-    text = str(one.what.get("text") or one.what.get("title") or one.what.get("command") or one.what.get("kind"))
+    text = str(one.what.get("text") or one.what.get("title") or one.what.get("command") or one.what.get("type"))
     return " ".join(text.split())[:60]
 
 

@@ -159,7 +159,8 @@ def _told(error: Exception) -> tuple[int, str]:
 def _logged(error: Exception) -> str:
     path = Path(tempfile.gettempdir()) / f"{LOG_NAME}.{os.getuid()}"
     try:
-        with path.open("a", encoding="utf-8") as log:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "a", encoding="utf-8") as log:
             traceback.print_exception(error, file=log)
     except OSError as trouble:
         return f"it could not be logged either ({trouble.strerror})"

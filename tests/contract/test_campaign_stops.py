@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 
 from domain.calls import DAY, HOUR, MINUTE, OutboxState
 from domain.campaign import CampaignState, RunState
@@ -108,6 +109,40 @@ async def test_a_pause_in_the_middle_of_the_work_leaves_nothing_to_send(
     await node.resume(campaign)
     await node.work()
     assert [state for state, _ in await states(node)] == ["queued"] * 3
+
+
+@pytest.mark.postgres
+async def test_a_pause_waits_for_the_page_at_work_on_another_node(
+    postgres_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with await Database.open(postgres_url, data_dir=tmp_path, clock=clock, min_free_mb=1) as db:
+        await town(db, clock)
+        node = Node(db, clock)
+        campaign = await node.schedule()
+        await node.fire()
+        await freeze(node)
+        (run,) = await db.read(campaigns.all_at_work)
+        page = await db.read(partial(runner.prepare, world=node.world, run=run))
+        at_work, paused = asyncio.Event(), asyncio.Event()
+
+        def slowly(tx: Connection) -> None:
+            runner.work(tx, run=run, page=page)
+            at_work.set()
+            while not paused.is_set() and not tx.execute(_SOMEBODY_WAITS).scalar_one():
+                tx.execute(text("SELECT pg_sleep(0.01)"))
+
+        async def pause() -> None:
+            await at_work.wait()
+            await node.pause(campaign)
+            paused.set()
+
+        await asyncio.gather(db.write(slowly), pause())
+        assert [state for state, _ in await states(node)] == ["held"] * 3
+
+
+_SOMEBODY_WAITS = text(
+    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 @pytest.mark.usefixtures("small_pages")

@@ -276,15 +276,18 @@ async def test_a_refused_unit_on_its_own_is_counted(db: Database) -> None:
     assert db.stats.failed_units == before + 1
 
 
-async def test_closing_finishes_what_was_handed_over(db: Database, db_url: str) -> None:
+@pytest.mark.parametrize("merged", [False, True], ids=["units", "records"])
+async def test_closing_finishes_what_was_handed_over(db: Database, db_url: str, merged: bool) -> None:
     keeper = Keeper()
-    waiting = [asyncio.create_task(db.write(adding(f"n{number}"))) for number in range(5)]
-    waiting += [asyncio.create_task(db.merged(keeper.keep, row(f"m{number}"))) for number in range(5)]
+    asked = [
+        asyncio.create_task(db.merged(keeper.keep, row(name)) if merged else db.write(adding(name)))
+        for name in ("n0", "n1", "n2", "n3", "n4")
+    ]
     await asyncio.sleep(0)
     await db.close()
-    await asyncio.gather(*waiting)
+    assert db.stats.waiting == 0
     async with await Database.open_readonly(db_url) as again:
-        assert len(await again.read(stored)) == 10
+        assert await again.read(stored) == await asyncio.gather(*asked)
 
 
 async def test_a_closed_database_turns_everybody_away_and_may_be_closed_again(db: Database) -> None:

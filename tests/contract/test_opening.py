@@ -182,10 +182,14 @@ async def test_a_disk_without_room_is_refused(db_url: str, tmp_path: Path) -> No
 
 
 def mounted(tmp_path: Path, kind: str) -> str:
+    """A mount table in which `tmp_path` lies twice, the later mount covering the earlier one."""
+    escaped = str(tmp_path).replace(" ", "\\040")
     lines = (
+        f"39 22 0:49 / {escaped} rw - tmpfs tmpfs rw",
+        f"40 22 0:50 / {escaped} rw - {kind} server:/export rw",
         "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw",
-        f"40 22 0:50 / {str(tmp_path).replace(' ', chr(92) + '040')} rw - {kind} server:/export rw",
         "41 22 0:51 / /somewhere/else rw - tmpfs tmpfs rw",
+        "a line of another kind",
     )
     return "\n".join(lines)
 

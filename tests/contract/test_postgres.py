@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, Text, insert, make_url, select, text
+from sqlalchemy.exc import DBAPIError
 
 from storage.engine import Database, now
 from storage.errors import Conflict, Corrupt, StorageError, Unavailable, Violation
 from storage.postgres import with_driver
+from storage.translate import translate
 
 pytestmark = pytest.mark.postgres
 
@@ -174,7 +176,16 @@ async def test_a_statement_without_end_is_given_up(
     async with await Database.open(postgres_url, data_dir=tmp_path, min_free_mb=1, pool_size=1) as impatient:
         with pytest.raises(Unavailable, match="did not answer within"):
             await impatient.write(lambda tx: tx.execute(text("SELECT pg_sleep(20)")).close())
+        assert impatient.stats.reruns == 0, "the next try would take as long"
         assert await impatient.write(adding("a")) == "a"
+
+
+def test_what_a_driver_quotes_from_the_row_is_not_repeated() -> None:
+    class FromPsycopg(Exception):
+        sqlstate = "23505"
+
+    cause = FromPsycopg('duplicate key value violates "pk"\nDETAIL:  Key (phone)=(13900000000) already exists.')
+    assert str(translate(DBAPIError("INSERT", {}, cause))) == 'duplicate key value violates "pk"'
 
 
 @pytest.mark.parametrize(

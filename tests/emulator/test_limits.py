@@ -88,6 +88,13 @@ def test_a_sliding_limit_frees_each_use_after_its_window() -> None:
     assert not count.spend(limit, "lan", NOON + 89_999)
 
 
+def test_uses_that_have_slid_out_are_not_kept() -> None:
+    count, saved = counters()
+    for n in range(50):
+        count.spend(sliding(2, 60), "lan", NOON + n * 60_000)
+    assert [len(marks) for marks in saved.values()] == [1]
+
+
 def test_subjects_do_not_share() -> None:
     count, _ = counters()
     limit = fixed(1, 60)

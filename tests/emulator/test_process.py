@@ -58,6 +58,7 @@ async def test_sigterm_stops_cleanly_and_streams_do_not_hold_it_up(files: Path) 
     async with running(files) as (process, http), http.get("/play/events") as stream:
         assert await stream.content.readline() == b": listening\n"
         process.send_signal(signal.SIGTERM)
+        await stream.read()  # raises when the stream was torn off instead of ended
         assert await process.wait() == 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.stand import Stand
+from tests.emulator.stand import Stand, status
 
 DAY = 86400
 BUTTONS = [{"text": "回复TA", "key": "reply:1"}, {"text": "稍后", "key": "later:1", "style": 2}]
@@ -173,8 +173,9 @@ async def test_a_changed_button_cannot_be_pressed(stand: Stand) -> None:
     await change(stand, code, **DONE)
     message = (await stand.member_thread())[0]
     body = {"agent_id": 1000002, "message_id": message["id"], "key": ""}
-    await stand.play("members/Lan/press", body, expect=400)
-    assert (await stand.play("members/Lan/press", {**body, "key": "reply:1"}, expect=404))["error"]
+    done = await stand.play("members/Lan/press", body, expect=409)
+    gone = await stand.play("members/Lan/press", {**body, "key": "reply:1"}, expect=404)
+    assert (done["error"]["code"], gone["error"]["code"]) == ("button_done", "unknown_button")
 
 
 async def test_a_card_can_be_replaced_whole_and_keeps_its_task(stand: Stand) -> None:
@@ -204,6 +205,22 @@ async def test_a_wrong_change_is_refused_and_leaves_the_code_good(
     code = (await stand.notify("Lan", "template_card", **card()))["response_code"]
     assert (await change(stand, code, users, **what))["errcode"] == errcode
     assert (await change(stand, code, **DONE))["errcode"] == (0 if errcode else 42022)
+
+
+async def test_a_code_serves_its_own_app_alone(stand: Stand) -> None:
+    code = (await stand.notify("Lan", "template_card", **card()))["response_code"]
+    body = {"userids": ["Lan"], "agentid": 1000003, "response_code": code, **DONE}
+    token = await stand.work_token("other-secret")
+    assert (await stand.wecom("message/update_template_card", body, access_token=token))["errcode"] == 40058
+
+
+async def test_a_press_nobody_takes_leaves_the_card_as_it_was(stand: Stand) -> None:
+    await stand.notify("Lan", "template_card", **card())
+    before = await stand.member_thread()
+    stand.receiver.otherwise = status(500)
+    body = {"agent_id": 1000002, "message_id": before[0]["id"], "key": "reply:1"}
+    assert not (await stand.act("members/Lan/press", body))["delivered"]
+    assert await stand.member_thread() == before
 
 
 async def test_a_code_lives_a_day(stand: Stand) -> None:

@@ -99,6 +99,9 @@ class FakeChannel:
             raise answer
         return answer
 
+    def apis(self, call: Call) -> tuple[str, ...]:
+        return ("send",)
+
     async def fetch(self, origin: str) -> MediaFile:
         if self.fetch_problem is not None:
             raise self.fetch_problem

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from pydantic import BaseModel
 from sqlalchemy import select, update
 
+from console.api.operation import Nothing
 from console.api.operations import OPERATIONS
 from console.app import routes
 from domain.access import Role
@@ -235,7 +237,7 @@ async def test_pages_follow_each_other_without_gap_or_double(api: Api, clock: Fa
         _, one = await api.ask("POST", "/campaigns", CAMPAIGN | {"name": f"第{number}次"})
         made.append(one["campaign"]["id"])
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         _, page = await api.ask("GET", f"/campaigns?limit=3&cursor={cursor}")
         assert len(page["items"]) <= 3
@@ -364,7 +366,7 @@ async def test_check_tells_what_is_wrong(api: Api) -> None:
 
 
 async def test_rows_are_imported_all_or_none(api: Api) -> None:
-    sheet = {
+    sheet: dict[str, Any] = {
         "table": "customers",
         "where": "crm",
         "rows": [
@@ -377,6 +379,43 @@ async def test_rows_are_imported_all_or_none(api: Api) -> None:
         "saved": 0,
         "problems": [{"where": "crm", "line": 2, "field": "reference", "text": '"M1" is also in line 1'}],
     }
-    _, saved = await api.ask("POST", "/import", sheet | {"rows": sheet["rows"][:1]})  # type: ignore[index]
+    _, saved = await api.ask("POST", "/import", sheet | {"rows": sheet["rows"][:1]})
     assert saved == {"saved": 1, "problems": []}
     assert code_of(await api.ask("POST", "/import", sheet, role="marketer")) == (403, "forbidden")
+
+
+async def test_the_description_is_whole(api: Api) -> None:
+    status, document = await api.ask("GET", "/openapi.json", role="")
+    assert (status, document["openapi"]) == (200, "3.1.0")
+    for reference in _references(document):
+        found = document
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert described == {(operation.method, f"/api/v1{operation.path}") for operation in OPERATIONS}
+    ids = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
+    assert len(ids) == len(set(ids))
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        value = list(value.values())
+    for inner in value if isinstance(value, list) else ():
+        yield from _references(inner)
+
+
+BODIES: set[type[BaseModel]] = {
+    model for operation in OPERATIONS for model in (operation.body, operation.result) if model is not Nothing
+}
+
+
+@pytest.mark.parametrize("model", sorted(BODIES, key=lambda model: model.__name__))
+def test_every_body_has_examples_that_hold(model: type[BaseModel]) -> None:
+    extra = model.model_config.get("json_schema_extra")
+    assert isinstance(extra, dict), f"{model.__name__} has no example"
+    examples = extra["examples"]
+    assert isinstance(examples, list)
+    for example in examples:
+        model.model_validate(example)

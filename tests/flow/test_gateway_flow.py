@@ -19,10 +19,11 @@ from gateway import app, intake, outbox, webhook
 from gateway.channels.errors import Refused, Retry, Unknown, WindowClosed
 from gateway.retry import INBOX_ATTEMPTS, SEND_ATTEMPTS
 from gateway.runner import Crew
-from storage import alarms, inbox, windows
+from storage import alarms, delivery, inbox, windows
 from storage.calls import Traffic
 from storage.engine import Database
 from storage.errors import Conflict, Unavailable
+from storage.outbox import checksum
 from storage.tables import queue
 from tests.clock import FakeClock
 from tests.flow.plant import BRAND, OA, Plant, listening, reply
@@ -241,7 +242,7 @@ async def test_one_conversation_that_fails_does_not_delay_the_others(plant: Plan
 async def test_neither_traffic_holds_up_the_other(
     plant: Plant, stuck: Traffic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "_BEGIN", dict.fromkeys(Traffic, outbox.delivery._BEGIN[Traffic.TALK]))
+    monkeypatch.setattr(delivery, "_BEGIN", dict.fromkeys(Traffic, delivery._BEGIN[Traffic.TALK]))
     gate, waiting = asyncio.Event(), Lane.PUSH if stuck is Traffic.PUSH else Lane.TALK
 
     async def hold(call: Call) -> None:
@@ -376,6 +377,18 @@ async def test_what_a_person_must_mend_raises_an_alarm(plant: Plant, error: Exce
     plant.channel.answers.append(error)
     await plant.send()
     assert len(await alarm_kinds(plant)) == 1
+
+
+FOREIGN = '{"command": "dance"}'
+
+
+@pytest.mark.parametrize("damage", [{"crc": 1}, {"call": FOREIGN, "crc": checksum(FOREIGN)}], ids=["bytes", "kind"])
+async def test_a_row_that_cannot_be_read_ends_and_holds_up_nobody(plant: Plant, damage: dict[str, Any]) -> None:
+    await plant.promise(say(1))
+    await plant.db.write(lambda tx: tx.execute(update(queue.outbox).values(damage)))
+    await plant.promise(say(2))
+    await plant.send()
+    assert await reasons(plant) == [("dead", "damaged"), ("accepted", "")]
 
 
 async def test_a_block_stops_every_call_of_the_account_until_it_ends(plant: Plant, clock: FakeClock) -> None:

@@ -29,9 +29,7 @@ async def with_wechatpy(request: web.Request) -> web.Response:
     """What a bot of a few lines does: verify, decrypt, parse, and say success without keeping anything."""
     query = request.query
     body = (await request.read()).decode()
-    message = parse_message(
-        _crypto.decrypt_message(body, query["msg_signature"], query["timestamp"], query["nonce"])
-    )
+    message = parse_message(_crypto.decrypt_message(body, query["msg_signature"], query["timestamp"], query["nonce"]))
     return web.Response(text="success" if message.content else "")
 
 

@@ -44,9 +44,20 @@ def bound_to(advisor: Advisor) -> Binding:
         (None, replace(TALK, claimed_by=MEI, claim_until=NOW + 1), MEI),
         (None, replace(TALK, claimed_by=MEI, claim_until=NOW), None),
         (None, replace(TALK, claimed_by=replace(MEI, active=False), claim_until=NOW + 1), None),
+        (None, replace(TALK, claimed_by=replace(MEI, work_account=None), claim_until=NOW + 1), None),
         (bound_to(LAN), replace(TALK, claimed_by=MEI, claim_until=NOW + 1), LAN),
     ],
-    ids=["bound", "nobody", "left", "no work app", "claimed", "claim over", "claimer left", "bound before claimed"],
+    ids=[
+        "bound",
+        "nobody",
+        "left",
+        "no work app",
+        "claimed",
+        "claim over",
+        "claimer left",
+        "claimer unreachable",
+        "bound before claimed",
+    ],
 )
 def test_recipient(binding: Binding | None, conversation: Conversation, expected: Advisor | None) -> None:
     decision = choose_recipient(binding, conversation, NOW)
@@ -57,7 +68,7 @@ def test_recipient(binding: Binding | None, conversation: Conversation, expected
 
 def talk(number: int, *, owned: bool = True, is_open: bool = True, taken_by: str = "") -> Reachable:
     return Reachable(
-        ConversationId(f"c{number}"), CustomerId(f"u{number}"), f"A{10 + number}", "王姐", owned, is_open, taken_by
+        ConversationId(f"c{number}"), CustomerId(f"u{number}"), f"A{10 + number}", owned, is_open, taken_by
     )
 
 
@@ -100,9 +111,26 @@ def test_certain_answers_are_sent(answering: Answering, goes_to: Reachable) -> N
         (Answering("", "x", [talk(1, is_open=False)]), HeldBecause.NONE_OPEN),
         (Answering("", "x", [talk(1, owned=False)]), HeldBecause.SEVERAL_OPEN),
         (Answering("", "x", [ONE, talk(2, owned=False)]), HeldBecause.SEVERAL_OPEN),
+        (Answering("", "x", [ONE, talk(2, taken_by="小梅")]), HeldBecause.SEVERAL_OPEN),
+        (Answering("", "x", [talk(2, taken_by="小梅")]), HeldBecause.NONE_OPEN),
         (Answering("B99", "x", [ONE]), HeldBecause.UNKNOWN_CODE),
+        (Answering("", "#B1", [ONE], unclear=True), HeldBecause.UNCLEAR_CODE),
+        (Answering("", "#B1", [ONE, TWO], FOCUS_TWO, unclear=True), HeldBecause.UNCLEAR_CODE),
     ],
-    ids=["two open", "focus over", "focus of a stranger", "none", "all closed", "only the queue", "queue too", "code"],
+    ids=[
+        "two open",
+        "focus over",
+        "focus of a stranger",
+        "none",
+        "all closed",
+        "only the queue",
+        "queue too",
+        "one was lost",
+        "only one, lost",
+        "code",
+        "no code",
+        "no code but a focus",
+    ],
 )
 def test_uncertain_answers_are_held(answering: Answering, because: HeldBecause) -> None:
     result = address(answering, NOW)
@@ -148,7 +176,7 @@ def test_an_answer_without_a_sign_goes_out_only_when_one_talk_is_open(
     target = result.conversation
     named = code == target.code
     pressed = not code and focus is not None and focus.until > NOW and focus.conversation_id == target.id
-    open_now = [item for item in reachable if item.open and not item.taken_by]
+    open_now = [item for item in reachable if item.open]
     assert target in reachable
     assert not target.taken_by
     assert named or pressed or (not code and open_now == [target] and target.owned)

@@ -89,6 +89,11 @@ def test_what_is_no_secret_stays_readable(lines: io.StringIO) -> None:
     assert line["text"] == "errcode=45009 你好"
 
 
+def test_a_phone_number_is_hidden_also_as_a_number(lines: io.StringIO) -> None:
+    structlog.get_logger("x").info("called", phone=13812345678)
+    assert "13812345678" not in lines.getvalue()
+
+
 @pytest.mark.parametrize("phone", ["13812345678", "call 19912345678 now", "tel:13812345678."])
 def test_phone_numbers_are_hidden(phone: str) -> None:
     assert not any(char.isdigit() for char in scrub(phone))

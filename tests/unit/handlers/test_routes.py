@@ -47,11 +47,12 @@ MEI = Advisor(AdvisorId("a2"), "mei", "小梅", SHOP, True, WORK.id, "mei")
 ANNA = Customer(CustomerId("u1"), 3)
 TALK = Conversation(ConversationId("c1"), ANNA.id)
 BOUND = Binding(BindingId("b1"), LAN, BindingState.BOUND)
+GONE = replace(BOUND, advisor=replace(LAN, active=False))
 B9, C1, H1 = "b" * 32, "c" * 32, "e" * 32
 PENDING = PendingBinding(BindingId(B9), MEI.id, "s-mei", "2026-11", NOW + 1)
 SCENE = Scene("s-mei", SceneKind.ADVISOR, "小梅的码", MEI, SHOP)
-ONE = Reachable(ConversationId("c1"), ANNA.id, "A10", "王姐", True, True)
-TWO = Reachable(ConversationId("c2"), CustomerId("u2"), "B10", "李姐", True, True)
+ONE = Reachable(ConversationId("c1"), ANNA.id, "A10", True, True)
+TWO = Reachable(ConversationId("c2"), CustomerId("u2"), "B10", True, True)
 
 
 def inbound(account: Account, kind: Kind, content: Content | None = None, **more: object) -> Inbound:
@@ -77,9 +78,11 @@ def advisor(
 
 
 def done(state: OutboxState, **more: object) -> Context:
-    call = DoneCall(state, "why", False, "", True, TALK.id, ANNA.id, LAN.id, "到货了")
+    call = DoneCall(state, "why", False, "", True, ANNA.id, LAN.id, "到货了")
     facts = Facts(call=replace(call, **more))  # type: ignore[arg-type]
-    return Context(NOW, BRAND, OA, inbound(OA, Kind.CALL_DONE, values={"ticket": "T", "url": "U"}), facts=facts)
+    return Context(
+        NOW, BRAND, OA, inbound(OA, Kind.CALL_DONE, values={"ticket": "T", "url": "U", "outbox_id": "o1"}), facts=facts
+    )
 
 
 def run(context: Context) -> Sequence[Action]:
@@ -89,6 +92,7 @@ def run(context: Context) -> Sequence[Action]:
 HELP = Say(Phrase("help.customer"))
 SCANNED = Facts(scene=SCENE)
 WAITS = Facts(pending=(PENDING,))
+JUST_ASKED = replace(WAITS, asked=PENDING.id)
 
 EXACT = [
     ("scan", customer(Kind.SCAN, scene="s-mei", facts=SCANNED), [OpenPending(MEI.id, "s-mei")]),
@@ -102,13 +106,19 @@ EXACT = [
      [RaiseAlarm("unknown_scene", "x", "a scanned code carries a scene that this brand never made"), HELP]),
     ("scan of a leaver", customer(Kind.SCAN, scene="s-mei", facts=Facts(scene=replace(SCENE, advisor=replace(MEI, active=False)))),
      [RaiseAlarm("scene_of_leaver", "s-mei", "the code of 小梅 (静安店) was scanned, but the advisor is no longer active"), HELP]),
+    ("scan by a leaver's customer", customer(Kind.SCAN, scene="s-mei", facts=SCANNED, binding=GONE), [OpenPending(MEI.id, "s-mei")]),
+    ("menu, her advisor left", customer(Kind.MENU, key="any", binding=GONE), [HELP]),
+    ("taps an old card, her advisor left", customer(Kind.MESSAGE, Text("同意"), key=f"consent:{B9}:yes", binding=GONE), [HELP]),
     ("follow by code", customer(Kind.FOLLOW, scene="s-mei", facts=SCANNED), [Followed(), OpenPending(MEI.id, "s-mei")]),
     ("follow without code", customer(Kind.FOLLOW), [Followed(), HELP]),
     ("unfollow", customer(Kind.UNFOLLOW), [Unfollowed()]),
     ("unfollow of a stranger", replace(customer(Kind.UNFOLLOW), customer=replace(ANNA, is_new=True)), []),
     ("agrees by tap", customer(Kind.MESSAGE, Text("同意"), key=f"consent:{B9}:yes", facts=WAITS), [Consent(PENDING.id, Answer.YES)]),
     ("declines by tap", customer(Kind.MESSAGE, Text("暂不"), key=f"consent:{B9}:no", facts=WAITS), [Consent(PENDING.id, Answer.NO)]),
-    ("agrees by word", customer(Kind.MESSAGE, Text("1"), facts=WAITS), [Consent(PENDING.id, Answer.YES)]),
+    ("agrees by number", customer(Kind.MESSAGE, Text("1"), facts=JUST_ASKED), [Consent(PENDING.id, Answer.YES)]),
+    ("declines by word", customer(Kind.MESSAGE, Text("不要"), facts=JUST_ASKED), [Consent(PENDING.id, Answer.NO)]),
+    ("agrees later by a plain word", customer(Kind.MESSAGE, Text("同意！"), facts=WAITS), [Consent(PENDING.id, Answer.YES)]),
+    ("declines later by a plain word", customer(Kind.MESSAGE, Text("不同意"), facts=WAITS), [Consent(PENDING.id, Answer.NO)]),
     ("taps a card that is over", customer(Kind.MESSAGE, Text("同意"), key=f"consent:{B9}:yes"), [HELP]),
     ("taps an old card when bound", customer(Kind.MESSAGE, Text("同意"), key=f"consent:{B9}:yes", binding=BOUND),
      [Say(Phrase("already_bound.customer"), Lane.WELCOME, LAN.id)]),
@@ -136,7 +146,11 @@ EXACT = [
     ("window closed", done(OutboxState.WAITING_WINDOW),
      [Tell(LAN.id, Phrase("send.window_closed", {"text": "到货了", "reason": "why"}), ANNA.id)]),
     ("accepted", done(OutboxState.ACCEPTED), []),
-    ("failed towards the advisor himself", done(OutboxState.REFUSED, to_customer=False), []),
+    ("failed towards the advisor himself", done(OutboxState.REFUSED, to_customer=False),
+     [RaiseAlarm("advisor_not_reached", LAN.id, "a message did not reach this advisor at work (refused: why): see what it was with "
+                 "`advisor-gateway why o1`, and check his WeCom id and the app's members")]),
+    ("failed towards somebody unknown at work", done(OutboxState.REFUSED, to_customer=False, advisor_id=None), []),
+    ("card not marked", done(OutboxState.REFUSED, to_customer=False, is_command=True, command="mark_pressed"), []),
     ("code made", done(OutboxState.ACCEPTED, is_command=True, command="make_code", params={"scene": "s1"}), [SaveCode("s1", "T", "U")]),
     ("code not made", done(OutboxState.REFUSED, is_command=True, command="make_code", params={"scene": "s1"}),
      [RaiseAlarm("code_not_made", "s1", "the platform made no code for this scene: why")]),
@@ -162,7 +176,13 @@ def test_whatever_a_customer_writes_is_received(content: Content, binding: Bindi
 
 @pytest.mark.parametrize("pending", [(), (PENDING, replace(PENDING, id=BindingId("x")))], ids=["no card", "two cards"])
 def test_a_typed_yes_is_talk_unless_exactly_one_card_is_open(pending: tuple[PendingBinding, ...]) -> None:
-    (action,) = run(customer(Kind.MESSAGE, Text("好的"), facts=Facts(pending=pending)))
+    (action,) = run(customer(Kind.MESSAGE, Text("好的"), facts=Facts(pending=pending, asked=PENDING.id)))
+    assert isinstance(action, Receive)
+
+
+@pytest.mark.parametrize("text", ["好的", "1", "2", "可以", "不要", "OK"])
+def test_a_word_that_may_answer_the_advisor_is_talk_once_something_else_was_said(text: str) -> None:
+    (action,) = run(customer(Kind.MESSAGE, Text(text), facts=WAITS))
     assert isinstance(action, Receive)
 
 
@@ -189,6 +209,8 @@ def test_an_answer_goes_to_one_customer(text: str, facts: Facts, target: Reachab
         (Image(MediaId("m")), (ONE, TWO), HeldBecause.SEVERAL_OPEN),
         (Text("到货了"), (), HeldBecause.NONE_OPEN),
         (Text("#Z99 到货了"), (ONE,), HeldBecause.UNKNOWN_CODE),
+        (Text("#B10ok"), (ONE,), HeldBecause.UNCLEAR_CODE),
+        (Text("#17 到货了"), (), HeldBecause.UNCLEAR_CODE),
     ],
 )
 def test_an_uncertain_answer_is_held(content: Content, reachable: tuple[Reachable, ...], because: HeldBecause) -> None:

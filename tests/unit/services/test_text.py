@@ -25,6 +25,7 @@ FAMILY = "👨‍👩‍👧‍👦"
         (FAMILY * 3, 30, [FAMILY] * 3),
         ("价格3.14元整，谢谢", 19, ["价格3.14元整，", "谢谢"]),
         ("中中中中", 4, ["中"] * 4),
+        ("ab" + FAMILY, 26, ["ab", FAMILY]),
     ],
 )
 def test_a_text_is_cut_where_a_reader_would_pause(text: str, limit: int, parts: list[str]) -> None:
