@@ -40,6 +40,7 @@ from scheduler.clock import Clock
 from scheduler.jobs import JOBS
 from services import apply, receive
 from storage import inbox
+from storage.calls import Traffic
 from storage.clock import host_clock
 from storage.engine import Database, now
 from templates.catalogue import say
@@ -154,8 +155,8 @@ class Gateway:
         self.channels: Mapping[AccountId, Channel] = open_channels(self.config, self.world, deps)
 
     def _build(self) -> None:
-        self.inbox = InboxWorker(self.db, self.world, MEANING, self.metrics, self.wake_outbox)
-        self.fetcher = MediaFetcher(self.db, self.channels, self.store, self.metrics, self.wake_outbox)
+        self.inbox = InboxWorker(self.db, self.world, MEANING, self.metrics, self._talk_queued)
+        self.fetcher = MediaFetcher(self.db, self.channels, self.store, self.metrics, self._talk_queued)
         gate = MediaGate(self.world, say)
         senders = {
             account: Sender(self.db, channel, self.world, gate, self._clock, self.metrics, self.inbox.wakeup.set)
@@ -164,7 +165,7 @@ class Gateway:
         self.outbox = Outbox(self.db, senders, self.world, self.metrics)
         self.intake = Intake(self.db, self._clock, self.metrics, self._events_arrived, self._keep)
         self.health = Health(self.db, self.intake, self.metrics, self._clock)
-        self.scheduler = Clock(self.db, self.world, JOBS, self.wake_outbox)
+        self.scheduler = Clock(self.db, self.world, JOBS, self._pushes_queued)
 
     async def _start_work(self, stack: AsyncExitStack) -> None:
         self._crew = Crew()
@@ -230,14 +231,22 @@ class Gateway:
         if any(event.media for event in events):
             self.fetcher.wakeup.set()
 
-    def wake_outbox(self) -> None:
-        """Outbox rows may have been added, in whatever transaction."""
-        self.outbox.wake()
+    def _talk_queued(self) -> None:
+        # Also wakes the inbox: what was done lets its order key go on.
+        self.outbox.wake(Traffic.TALK)
         self.inbox.wakeup.set()
+
+    def _pushes_queued(self) -> None:
+        self.outbox.wake(Traffic.PUSH)
+
+    def wake_outbox(self) -> None:
+        """Rows of any kind were added to the outbox."""
+        self.outbox.wake()
 
     def wake(self) -> None:
         """Somebody changed something by hand: look everywhere."""
         self.wake_outbox()
+        self.inbox.wakeup.set()
         if "scheduler" in self.roles:
             self.scheduler.wake()
 

@@ -94,10 +94,10 @@ class Sender:
         self._pushes_rest_until = 0
         self.pumps = {traffic: self._pump(traffic) for traffic in Traffic}
 
-    def wake(self) -> None:
-        """There may be something to send."""
-        for pump in self.pumps.values():
-            pump.wakeup.set()
+    def wake(self, *traffics: Traffic) -> None:
+        """There may be something to send: of these kinds, or of any."""
+        for traffic in traffics or Traffic:
+            self.pumps[traffic].wakeup.set()
 
     def _pump(self, traffic: Traffic) -> Pump[Calling]:
         async def take(n: int) -> Taken[Calling]:
@@ -238,10 +238,10 @@ class Outbox:
         self._brands: list[BrandId] = list(world.brands)
         self._metrics = metrics
 
-    def wake(self) -> None:
-        """There may be something to send."""
+    def wake(self, *traffics: Traffic) -> None:
+        """There may be something to send: of these kinds, or of any."""
         for sender in self._senders.values():
-            sender.wake()
+            sender.wake(*traffics)
 
     def pumps(self) -> list[Pump[Calling]]:
         """What must run for anything to be sent."""

@@ -24,6 +24,13 @@ _SECRET_PARAMETER = re.compile(
 )
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 _PHONE = re.compile(r"(?<![0-9A-Za-z])1[3-9][0-9]{9}(?![0-9A-Za-z])")
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+    0x0A: "\\n",
+    0x0D: "\\r",
+    0x09: "\\t",
+}
+"""Control characters as they are written in a program: nobody's nickname starts a line or moves the cursor."""
+
 _LONGEST = 4000
 HIDDEN = "***"
 
@@ -48,7 +55,8 @@ def _redacted(name: str, value: Any) -> Any:
         return {str(key): _redacted(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_redacted(name, inner) for inner in value]
-    return scrub(str(value))
+    text = scrub(str(value))
+    return text if name == "exception" else text.translate(_VISIBLE)
 
 
 def scrub(text: str) -> str:
@@ -97,7 +105,6 @@ def _last_steps(as_json: bool) -> Iterable[Any]:
     yield structlog.stdlib.ProcessorFormatter.remove_processors_meta
     yield structlog.processors.format_exc_info
     yield redact
-    # A line stays a line, whatever a nickname contains: JSON escapes it, the console shows it quoted.
     yield (
         structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer(colors=True)
     )

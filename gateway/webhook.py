@@ -66,7 +66,7 @@ class Webhook:
     async def _answer(self, channel: Channel, request: RawRequest) -> tuple[str, web.Response]:
         now = self._clock()
         try:
-            verified = channel.verify(request, now)
+            verified = self._verify(channel, request, now)
             if isinstance(verified, Handshake):
                 return "handshake", _respond(verified.response)
             events = self._parse(channel, verified, now)
@@ -80,6 +80,16 @@ class Webhook:
         if not await self._keep(channel, events, verified):
             return "unavailable", _line(503, "not now")
         return "accepted", _respond(channel.acknowledge(verified))
+
+    def _verify(self, channel: Channel, request: RawRequest, now: int) -> Verified | Handshake:
+        try:
+            return channel.verify(request, now)
+        except (Rejected, Malformed):
+            raise
+        except Exception as error:
+            # A fault of ours must not tell a forger more than any other refusal.
+            log.exception("callback_not_verified", account=channel.account.id)
+            raise Rejected("internal_error") from error
 
     def _parse(self, channel: Channel, verified: Verified, now: int) -> Sequence[Inbound]:
         try:

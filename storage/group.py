@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, NestedTransaction
+from sqlalchemy import Connection
 
 from storage.crashpoints import crash_point
 from storage.errors import Conflict, Corrupt, Unavailable
@@ -76,16 +77,19 @@ def _attempt(tx: Connection, step: list[Job], stats: Stats) -> Sequence[Any]:
 
 def _inside_savepoint(tx: Connection, step: list[Job], stats: Stats) -> Sequence[Any]:
     started = time.monotonic()
-    savepoint = tx.begin_nested()
+    # Past SQLAlchemy, which compiles each savepoint anew: 110 µs of a unit that takes 200 (measured).
+    raw = cast(sqlite3.Connection, tx.connection.dbapi_connection)
+    raw.execute("SAVEPOINT unit")
     try:
         with unit_running(tx):
             results = call(step, tx)
-        savepoint.commit()
+        _refuse_open_savepoint(tx)
+        raw.execute("RELEASE unit")
     except BaseException as error:
         known = translate(error)
-        if _ends_the_group(error, known) or not (tx.in_transaction() and savepoint.is_active):
+        if _ends_the_group(error, known) or not (tx.in_transaction() and raw.in_transaction):
             raise GroupLostError from error
-        _roll_back(savepoint)
+        _roll_back(tx, raw)
         if known is error:
             raise
         raise known from error
@@ -94,13 +98,21 @@ def _inside_savepoint(tx: Connection, step: list[Job], stats: Stats) -> Sequence
     return results
 
 
+def _refuse_open_savepoint(tx: Connection) -> None:
+    if tx.in_nested_transaction():
+        raise RuntimeError("a unit of work left a savepoint of its own open: end it, or use `with tx.begin_nested()`")
+
+
 def _ends_the_group(error: BaseException, known: BaseException) -> bool:
     """A full or failing disk ends SQLite's whole transaction, released savepoints too."""
     return known is not error and isinstance(known, Unavailable | Corrupt)
 
 
-def _roll_back(savepoint: NestedTransaction) -> None:
+def _roll_back(tx: Connection, raw: sqlite3.Connection) -> None:
     try:
-        savepoint.rollback()
+        while inner := tx.get_nested_transaction():
+            inner.rollback()
+        raw.execute("ROLLBACK TO unit")
+        raw.execute("RELEASE unit")
     except BaseException as error:
         raise GroupLostError from error

@@ -194,6 +194,7 @@ class House:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             messages = await look()
+            message: dict[str, Any]
             for message in reversed(messages):
                 if message["from"] != "me" and wanted(message):
                     return message

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select, update
 
-from domain.calls import Call, Outbound, decode_call
+from domain.actions import Action
+from domain.calls import Call, Command, Outbound, decode_call
+from domain.context import Context
 from domain.ids import AccountId, AdvisorId, BrandId, ConversationId, InboxId, new_id
 from domain.messages import Card, Content, Inbound, Kind, Text
 from domain.people import Account, Brand, Side
@@ -26,7 +29,8 @@ from tests.clock import FakeClock
 BRAND = Brand(BrandId("tea"), "林间茶", "Asia/Shanghai")
 OA = Account(AccountId("oa"), BRAND.id, "wechat", Side.CUSTOMER)
 WORK = Account(AccountId("work"), BRAND.id, "wecom", Side.ADVISOR)
-WORLD = World({BRAND.id: BRAND}, {OA.id: OA, WORK.id: WORK})
+SECOND_OA = Account(AccountId("oa2"), BRAND.id, "wechat", Side.CUSTOMER)
+WORLD = World({BRAND.id: BRAND}, {account.id: account for account in (OA, WORK, SECOND_OA)})
 GUIDES = ("小兰", "小梅", "小竹")
 
 
@@ -53,12 +57,21 @@ class Sent:
                 return type(other).__name__
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An event decided upon, and not written yet."""
+
+    context: Context
+    actions: Sequence[Action]
+
+
 @dataclass(slots=True)
 class Stage:
     """Plays events; `advisor(0)` is 小兰 with work id `guide0` and scene `scene0`."""
 
     db: Database
     clock: FakeClock
+    world: World = WORLD
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     async def set_up(self) -> Stage:
@@ -103,43 +116,67 @@ class Stage:
         return AdvisorId(f"{number:032x}")
 
     async def customer(
-        self, who: str, kind: Kind, content: Content | None = None, *, scene: str = "", key: str = ""
+        self,
+        who: str,
+        kind: Kind,
+        content: Content | None = None,
+        *,
+        scene: str = "",
+        key: str = "",
+        account: Account = OA,
     ) -> None:
         """A customer does something."""
-        event = Inbound(OA.id, kind, who, f"d{next(self.numbers)}", f"oa:{who}", self.clock.now, content)
+        event = Inbound(account.id, kind, who, f"d{next(self.numbers)}", f"{account.id}:{who}", self.clock.now, content)
         await self.play(replace(event, scene=scene, key=key))
 
-    async def writes(self, who: str, text: str, *, key: str = "") -> None:
+    async def writes(self, who: str, text: str, *, key: str = "", account: Account = OA) -> None:
         """A customer types, or taps an option."""
-        await self.customer(who, Kind.MESSAGE, Text(text), key=key)
+        await self.customer(who, Kind.MESSAGE, Text(text), key=key, account=account)
 
     async def answers(self, guide: int, text: str) -> None:
         """An advisor types in his work app."""
         await self.at_work(guide, Kind.MESSAGE, Text(text))
 
-    async def presses(self, guide: int, key: str) -> None:
-        """An advisor presses a card button."""
-        await self.at_work(guide, Kind.CARD, key=key)
+    async def presses(self, guide: int, key: str, **values: str) -> None:
+        """An advisor presses a card button; `values` is what the platform tells with it."""
+        await self.at_work(guide, Kind.CARD, key=key, values=values)
 
-    async def at_work(self, guide: int, kind: Kind, content: Content | None = None, *, key: str = "") -> None:
+    async def at_work(self, guide: int, kind: Kind, content: Content | None = None, **more: object) -> None:
         """An advisor does something in his work app."""
-        who = f"guide{guide}"
-        event = Inbound(WORK.id, kind, who, f"d{next(self.numbers)}", f"work:{who}", self.clock.now, content)
-        await self.play(replace(event, key=key))
+        await self.play(replace(self.written_at_work(guide, content), kind=kind, **more))  # type: ignore[arg-type]
+
+    def written_at_work(self, guide: int, content: Content | None) -> Inbound:
+        """An advisor's message, not played yet."""
+        who, number = f"guide{guide}", next(self.numbers)
+        return Inbound(WORK.id, Kind.MESSAGE, who, f"d{number}", f"work:{who}", self.clock.now, content)
+
+    async def leaves(self, guide: int) -> None:
+        """An advisor leaves the brand."""
+        gone = update(advisors).where(advisors.c.id == self.advisor(guide)).values(active=False)
+        await self.db.write(lambda tx: tx.execute(gone).rowcount)
 
     async def play(self, event: Inbound, reruns: int = 3) -> None:
         """One event through load, match and apply, again on a conflict, as the inbox worker does it."""
-        now = self.clock.advance(1)
-        context = await self.db.read(lambda tx: load(tx, WORLD, event, now))
-        route = match(context)
-        full = await self.db.read(lambda tx: load_facts(tx, context, route.needs))
-        actions = route.run(full)
+        decided = await self.decide(event)
         try:
-            await self.db.write(lambda tx: apply(tx, WORLD, full, actions, InboxId(new_id(now))))
+            await self.write(decided)
         except Conflict:
             if not reruns:
                 raise
             await self.play(event, reruns - 1)
+
+    async def decide(self, event: Inbound) -> Decided:
+        """The first half of `play`: what the event asks for, by what is known now."""
+        now = self.clock.advance(1)
+        context = await self.db.read(lambda tx: load(tx, self.world, event, now))
+        route = match(context)
+        full = await self.db.read(lambda tx: load_facts(tx, context, route.needs))
+        return Decided(full, route.run(full))
+
+    async def write(self, decided: Decided) -> None:
+        """The second half. Raises Conflict when what was known has changed."""
+        inbox_id = InboxId(new_id(decided.context.now))
+        await self.db.write(lambda tx: apply(tx, self.world, decided.context, decided.actions, inbox_id))
 
     async def bind(self, who: str, guide: int) -> None:
         """A customer scans an advisor's code and agrees."""
@@ -154,9 +191,16 @@ class Stage:
         """The last promise to a person."""
         return (await self.sent(to))[-1]
 
-    async def conversation(self, who: str) -> ConversationId:
+    async def commands(self) -> list[Command]:
+        """What platforms were told to do, besides sending."""
+        statement = select(outbox.c.call).order_by(outbox.c.created_at, outbox.c.id)
+        calls = await self.db.read(lambda tx: tx.execute(statement).scalars().all())
+        return [call for call in (decode_call(json.loads(one)) for one in calls) if isinstance(call, Command)]
+
+    async def conversation(self, who: str, account: Account = OA) -> ConversationId:
         """The conversation of a customer."""
-        statement = select(conversations.c.id).where(conversations.c.external_id == who)
+        mine = and_(conversations.c.account == account.id, conversations.c.external_id == who)
+        statement = select(conversations.c.id).where(mine)
         return ConversationId(await self.db.read(lambda tx: tx.execute(statement).scalar_one()))
 
 

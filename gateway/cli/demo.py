@@ -26,7 +26,7 @@ from storage.places import prepare_directory
 
 T = TypeVar("T")
 
-_CODES_S = 60.0
+_PATIENCE_S = 60.0
 _LOOK_EVERY_S = 0.1
 
 _PUSH = """\
@@ -130,25 +130,32 @@ async def _import(brand: SampleBrand, gateway: Gateway) -> None:
 
 
 async def _print_posters(gateway: Gateway, players: Players) -> None:
-    try:
-        async with asyncio.timeout(_CODES_S):
-            labels = await _as_soon_as(lambda: gateway.db.read(codes_of))
-    except TimeoutError:
-        raise Unavailable("the platform did not make the codes in time: see gateway.log", retryable=False) from None
+    labels = await _in_time(lambda: gateway.db.read(codes_of), "the platform did not make the codes in time")
     await players.label_posters(labels)
 
 
-async def _as_soon_as(look: Callable[[], Awaitable[T | None]]) -> T:
-    while True:
-        found = await look()
-        if found is not None:
-            return found
-        await asyncio.sleep(_LOOK_EVERY_S)
+async def _in_time(look: Callable[[], Awaitable[T | None]], otherwise: str) -> T:
+    """What `look` gives, as soon as it is not None. Raises Unavailable when that takes too long."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                found = await look()
+                if found is not None:
+                    return found
+                await asyncio.sleep(_LOOK_EVERY_S)
+    except TimeoutError:
+        raise Unavailable(f"{otherwise}: see gateway.log", retryable=False) from None
 
 
 async def _let_speak(brand: SampleBrand, gateway: Gateway, players: Players) -> None:
-    if await gateway.db.read(conversations_begun) < len(brand.first_words):
+    wanted = len(brand.first_words)
+
+    async def all_have() -> bool | None:
+        return await gateway.db.read(conversations_begun) >= wanted or None
+
+    if not await all_have():
         await players.say(brand.first_words)
+        await _in_time(all_have, "the first messages were not worked off in time")
 
 
 async def _until_ready(house: House) -> None:

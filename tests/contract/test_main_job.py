@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from domain.errors import NotFoundError
-from domain.messages import Card, Image, Kind, Location, MediaId, Text, Unparsed
+from domain.ids import MediaId
+from domain.messages import Card, Image, Kind, Location, Text, Unparsed
 from services.why import why
 from storage.engine import Database
 from storage.tables.people import advisors, bindings, consents, customers
@@ -123,7 +124,7 @@ async def test_an_uncertain_answer_is_held_until_picked_and_sent_once(stage: Sta
     await stage.presses(0, to_anna)
     await stage.presses(0, to_anna)
     assert [item.content for item in (await stage.sent("anna"))[before:]] == [Text("到货了")]
-    assert "作废" in (await stage.last("guide0")).text
+    assert "已经发出过" in (await stage.last("guide0")).text
 
 
 async def test_the_card_button_keeps_answers_with_its_customer_until_another_writes(stage: Stage) -> None:

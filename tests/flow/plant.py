@@ -43,7 +43,7 @@ OA = Account(builders.OA, BRAND, "wechat", Side.CUSTOMER)
 FREE = PlatformRules("wechat", text_bytes=2000)
 
 
-@dataclass(slots=True)
+@dataclass
 class FakeChannel:
     """A platform that takes everything, unless a test says otherwise."""
 

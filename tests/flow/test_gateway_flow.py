@@ -108,6 +108,16 @@ async def test_what_is_not_genuine_or_no_message_is_not_kept(
     assert (await served.db.read(inbox.backlog)).rows == 0
 
 
+async def test_a_door_that_breaks_stays_shut(served: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object) -> None:
+        raise KeyError("a fault of ours")
+
+    async with ClientSession() as session:
+        refused = await served.post(session, b"[]", "bad")
+        monkeypatch.setattr(served.channel, "verify", broken)
+        assert await served.post(session, b"[]") == refused == 401
+
+
 async def test_a_genuine_callback_that_breaks_the_parser_is_kept_raw(served: Plant) -> None:
     async with ClientSession() as session:
         assert await served.post(session, b'[{"id": "1"}]') == 200

@@ -87,12 +87,11 @@ FOCUS_TWO = Focus(ConversationId("c2"), NOW + 1)
         (Answering("", "x", [ONE, TWO], FOCUS_TWO, ConversationId("c1")), TWO),
         (Answering("", "x", [ONE]), ONE),
         (Answering("", "x", [ONE, talk(2, is_open=False)]), ONE),
-        (Answering("", "x", [ONE, talk(2, taken_by="小梅")]), ONE),
         (Answering("A12", "x", [talk(2, owned=False)]), talk(2, owned=False)),
     ],
     ids=[
         "code", "code before focus", "code of a closed one", "focus", "quote", "focus before quote",
-        "only one", "only one open", "the other is taken", "code from the queue",
+        "only one", "only one open", "code from the queue",
     ],
 )  # fmt: skip
 def test_certain_answers_are_sent(answering: Answering, goes_to: Reachable) -> None:
@@ -112,7 +111,7 @@ def test_certain_answers_are_sent(answering: Answering, goes_to: Reachable) -> N
         (Answering("", "x", [talk(1, owned=False)]), HeldBecause.SEVERAL_OPEN),
         (Answering("", "x", [ONE, talk(2, owned=False)]), HeldBecause.SEVERAL_OPEN),
         (Answering("", "x", [ONE, talk(2, taken_by="小梅")]), HeldBecause.SEVERAL_OPEN),
-        (Answering("", "x", [talk(2, taken_by="小梅")]), HeldBecause.NONE_OPEN),
+        (Answering("", "x", [talk(2, owned=False, taken_by="小梅")]), HeldBecause.NONE_OPEN),
         (Answering("B99", "x", [ONE]), HeldBecause.UNKNOWN_CODE),
         (Answering("", "#B1", [ONE], unclear=True), HeldBecause.UNCLEAR_CODE),
         (Answering("", "#B1", [ONE, TWO], FOCUS_TWO, unclear=True), HeldBecause.UNCLEAR_CODE),

@@ -76,10 +76,13 @@ def test_a_traceback_is_scrubbed_and_stays_one_line(lines: io.StringIO) -> None:
     assert "ValueError" in str(last(lines)["exception"])
 
 
-def test_a_name_cannot_forge_a_line(lines: io.StringIO) -> None:
-    structlog.get_logger("x").info("named", name="x\n2026-01-01 ERROR admin logged in \x1b[2J")
-    assert len(lines.getvalue().splitlines()) == 1
-    assert "\x1b" not in lines.getvalue()
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "console"])
+def test_a_name_cannot_forge_a_line(lines: io.StringIO, as_json: bool) -> None:
+    set_up_logs(json=as_json, stream=lines)
+    structlog.get_logger("x").info("named", name="x\n2026-01-01 ERROR admin logged in \x1b[2J\r")
+    logging.getLogger("library").warning("customer %s wrote", "a\nb")
+    assert len(lines.getvalue().splitlines()) == 2
+    assert "\x1b[2J" not in lines.getvalue()
 
 
 def test_what_is_no_secret_stays_readable(lines: io.StringIO) -> None:
