@@ -7,7 +7,7 @@ CODE := console domain emulator gateway handlers scheduler services storage temp
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup check test bench features lock format clean
+.PHONY: help run setup check test bench faults features screenshots lock format clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,13 +31,16 @@ test: $(VENV)/dev ## everything that needs no root; what is optional and missing
 bench: $(VENV)/dev ## throughput as ratios to a bare aiohttp server and client, in one interleaved run
 	$(BIN)/python -m tests.load.bench
 
-faults: $(VENV)/dev ## the long fault runs: kill -9, cuts, lost answers
-	$(BIN)/pytest -n $(WORKERS) -m slow tests/faults
+faults: $(VENV)/dev ## the fault tests at full length: 100 kills under load
+	ADVISOR_KILL_CYCLES=100 $(BIN)/pytest -s tests/faults
 
 features: $(VENV)/dev ## run the tests, then the table of features and the tests that prove them
 	@mkdir -p build
 	$(BIN)/pytest -q -n $(WORKERS) --junitxml=build/tests.xml
 	$(BIN)/python -m tests.features build/tests.xml
+
+screenshots: $(VENV)/dev ## the pictures of README and docs, made by the browser test
+	ADVISOR_SCREENSHOTS=docs/images $(BIN)/pytest -q tests/e2e
 
 lock: $(VENV)/dev ## make both lock files again from setup.cfg
 	echo 'setuptools>=77' | $(LOCK) setup.cfg - -o requirements.lock

@@ -101,6 +101,7 @@ _CONTENTS: Mapping[str, type[Any]] = {
     "unparsed": Unparsed,
 }
 _NAMES = {kind: name for name, kind in _CONTENTS.items()}
+_FIELDS = {kind: tuple(item.name for item in fields(kind)) for kind in _NAMES}
 
 
 def kind_of(content: Content) -> str:
@@ -110,7 +111,7 @@ def kind_of(content: Content) -> str:
 
 def encode(content: Content) -> dict[str, Any]:
     """A content as plain JSON values; `decode` is its inverse. The only codec of contents."""
-    values: dict[str, Any] = {item.name: getattr(content, item.name) for item in fields(content)}
+    values: dict[str, Any] = {name: getattr(content, name) for name in _FIELDS[type(content)]}
     if isinstance(content, Card):
         values["buttons"] = [{"key": button.key, "text": button.text} for button in content.buttons]
     return {"type": kind_of(content), **values}

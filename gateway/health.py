@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from gateway.intake import Intake
 from gateway.telemetry import Metrics
@@ -50,7 +50,7 @@ class Health:
         if self._intake.failed_at and self._clock() - self._intake.failed_at < FAILED_LATELY_MS:
             return "events could not be stored a moment ago"
         try:
-            await self._db.read(lambda tx: tx.execute(select(1)).scalar_one())
+            await self._db.read(lambda tx: inbox.backlog(tx, 1))
         except StorageError as error:
             return f"storage does not answer: {error}"
         return ""

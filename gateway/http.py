@@ -119,6 +119,9 @@ async def read_body(request: web.Request, limit: int = HOOK_BYTES, seconds: floa
     """The whole body, at most `limit` bytes, within `seconds`. Raises the HTTP error to answer with (413, 408, 400)."""
     if (request.content_length or 0) > limit:
         raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
+    if request.content_length and request.content.is_eof():
+        # All of it came with the headers, as nearly every callback does: nothing to wait for.
+        return request.content.read_nowait()
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
@@ -157,12 +160,10 @@ def _is_address(text: str) -> bool:
     return True
 
 
-async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["Server"] = "advisor-gateway"
-    if request.secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
 
 def new_app(*middlewares: Middleware) -> web.Application:

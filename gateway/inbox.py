@@ -1,6 +1,8 @@
 """Step 2: what an event means, and what follows from it, in one transaction with the event being done."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +28,9 @@ from storage.leases import Damaged, LeaseLost
 
 log = structlog.get_logger(__name__)
 
-SLOTS = 32
+SLOTS = 128
+"""Events in hand at once. Each waits for the disk most of the time, and those that wait together share one commit."""
+
 LEASE_MS = 30 * SECOND
 STALE_RERUNS = 3
 """How often an event is decided again because somebody changed what it was decided upon."""
@@ -92,6 +96,10 @@ class InboxWorker:
     async def _work(self, row: InboxRow) -> None:
         try:
             await self._apply(row)
+        except asyncio.CancelledError:
+            # The node stops: another need not wait until the lease ends.
+            await asyncio.shield(self._hand_back(row))
+            raise
         except LeaseLost:
             log.warning("event_taken_over", inbox_id=row.id)
         except StorageError as error:
@@ -139,6 +147,11 @@ class InboxWorker:
         crash_point("inbox.before_apply")
         self._meaning.apply(tx, self._world, decision.context, decision.actions, row.id)
         return at
+
+    async def _hand_back(self, row: InboxRow) -> None:
+        with suppress(StorageError):
+            # Fails when the event was done after all: what was handed to the database before comes first.
+            await self._db.write(lambda tx: inbox.release(tx, row, now(tx)))
 
     async def _failed(self, row: InboxRow, error: Exception) -> None:
         for_good = row.attempts >= INBOX_ATTEMPTS or isinstance(error, Damaged)

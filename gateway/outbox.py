@@ -35,10 +35,10 @@ from storage.settlement import Outcome, Settlement
 
 log = structlog.get_logger(__name__)
 
-SLOTS: Mapping[Traffic, int] = {Traffic.TALK: 32, Traffic.PUSH: 32}
+SLOTS: Mapping[Traffic, int] = {Traffic.TALK: 64, Traffic.PUSH: 64}
 """Calls under way per account. Pushes have their own, so they are neither starved nor in the way."""
 
-PAGE = 16
+PAGE = 32
 """Rows begun in one unit, which keeps it well inside 50 ms."""
 
 LEASE_MS = 30 * SECOND
@@ -144,7 +144,7 @@ class Sender:
     def _note_stopped(self, page: "_Page", traffic: Traffic) -> None:
         for row, stopped in page.stopped:
             self._metrics.not_sent.labels(self.account.id, row.lane.value, stopped.reason).inc()
-            log.info("row_not_called", outbox_id=row.id, state=stopped.state, reason=stopped.reason)
+            log.debug("row_not_called", outbox_id=row.id, state=stopped.state, reason=stopped.reason)
             if traffic is Traffic.PUSH and stopped.holds_account:
                 # What stops one push stops those behind it: a million of them need not be asked one by one.
                 self._pushes_rest_until = min(stopped.next_at, self._clock() + MINUTE)

@@ -10,7 +10,7 @@ from domain.messages import Content
 from domain.people import Advisor, Brand
 from services.wording import Wording
 from storage.audiences import Person
-from storage.pushes import Push
+from storage.pushes import Push, stored
 from templates.errors import UnsendableText
 from templates.variables import Value
 
@@ -63,6 +63,7 @@ def write_push(letter: Letter, person: Person, now: int) -> Push | Skip:
         advisor_id=person.advisor.id,
         persona=Persona(person.advisor.name, person.advisor.persona),
         content=content,
+        stored=stored(content),
     )
 
 

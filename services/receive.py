@@ -17,6 +17,7 @@ from domain.people import Side
 from services.world import World
 from storage import bindings, conversations, hands, people, scenes
 from storage.outbox import call_of
+from storage.reachable import reachable
 
 
 def load(tx: Connection, world: World, inbound: Inbound, now: int) -> Context:
@@ -78,7 +79,7 @@ def _reachable(tx: Connection, context: Context) -> Any:
     pressed = conversation_in(context.inbound.key)
     held_focus = hands.focus(tx, context.brand.id, context.advisor.id, context.now)
     focus = pressed or (held_focus.conversation_id if held_focus else None)
-    return tuple(conversations.reachable(tx, context.brand.id, context.advisor.id, context.now, code=code, focus=focus))
+    return tuple(reachable(tx, context.brand.id, context.advisor.id, context.now, code=code, focus=focus))
 
 
 def _focus(tx: Connection, context: Context) -> Any:

@@ -16,6 +16,7 @@ from services.work import Work, about
 from storage import bindings, conversations, hands, people
 from storage.errors import Conflict
 from storage.outbox import discard_waiting, release_waiting
+from storage.reachable import reachable
 
 PICKER_BUTTONS = 6
 """A WeCom card takes at most six buttons: https://developer.work.weixin.qq.com/document/path/90236"""
@@ -146,7 +147,7 @@ def decide_waiting(work: Work, action: DecideWaiting) -> None:
 
 
 def _reachable(work: Work, by: AdvisorId, conversation: ConversationId) -> Reachable | None:
-    found = conversations.reachable(work.tx, work.brand, by, work.now, focus=conversation)
+    found = reachable(work.tx, work.brand, by, work.now, focus=conversation)
     return next((item for item in found if item.id == conversation), None)
 
 

@@ -174,7 +174,8 @@ def _queue(work: Work, conversation: Conversation, action: Receive, kept: Kept, 
     since = conversation.waiting_since
     if since and (work.now - since) // CALL_AGAIN_MS == (wrote_at - since) // CALL_AGAIN_MS:
         return
-    advisors = advisors_on_queue(work.tx, work.brand, QUEUE_ADVISORS)
+    found = advisors_on_queue(work.tx, work.brand, QUEUE_ADVISORS)
+    advisors = [advisor for advisor in found if advisor.work_account in work.world.accounts]
     for advisor in advisors:
         _call(work, advisor, conversation, action.content, kept)
     _watch_queue(work, attended=bool(advisors))

@@ -28,7 +28,7 @@ _UNCALLED = [state.value for state in OPEN if state is not OutboxState.CALLING]
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One person's message of a run, under her advisor's face."""
+    """One person's message of a run, under her advisor's face. `stored`: its content as `messages` keeps it, made outside the unit."""
 
     outbox_id: OutboxId
     customer_id: CustomerId
@@ -36,6 +36,12 @@ class Push:
     advisor_id: AdvisorId
     persona: Persona
     content: Content
+    stored: str
+
+
+def stored(content: Content) -> str:
+    """A content as `messages` keeps it."""
+    return json.dumps(encode(content), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def _message(
         "direction": "out",
         "author": "campaign",
         "advisor_id": push.advisor_id,
-        "content": json.dumps(encode(push.content), ensure_ascii=False),
+        "content": push.stored,
         "decision": decision,
         "occurred_at": now,
         "created_at": now,

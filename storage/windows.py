@@ -66,7 +66,7 @@ _soonest = (
 )
 _SPEND = (
     update(windows)
-    .where(_whose(windows), windows.c.trigger == _soonest.c.trigger, windows.c.used < windows.c.messages)
+    .where(_whose(windows), windows.c.trigger == _soonest.c.trigger)
     .values(used=windows.c.used + 1)
     .returning(windows.c.trigger, windows.c.opened_at)
 )

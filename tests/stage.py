@@ -76,10 +76,12 @@ class Stage:
 
     async def set_up(self) -> Stage:
         """Make the brand, a shop, three advisors and their codes."""
-        await self.db.write(self._set_up)
+        await self.db.write(self.furnish)
         return self
 
-    def _set_up(self, tx: Connection) -> None:
+    @classmethod
+    def furnish(cls, tx: Connection) -> None:
+        """The rows of it."""
         tx.execute(brands.insert().values(brand="tea", name=BRAND.name, timezone=BRAND.timezone, language="zh-CN"))
         tx.execute(regions.insert().values(brand="tea", id="r1", code="east", name="华东"))
         tx.execute(shops.insert().values(brand="tea", id="s1", code="jingan", name="静安店", region_id="r1"))
@@ -87,7 +89,7 @@ class Stage:
             tx.execute(
                 advisors.insert().values(
                     brand="tea",
-                    id=self.advisor(number),
+                    id=cls.advisor(number),
                     code=f"g{number}",
                     name=name,
                     shop_id="s1",
@@ -104,7 +106,7 @@ class Stage:
                     kind="advisor",
                     label=f"{name}的码",
                     account="oa",
-                    advisor_id=self.advisor(number),
+                    advisor_id=cls.advisor(number),
                     shop_id="s1",
                     created_at=0,
                 )

@@ -1,6 +1,8 @@
 """The command `demo`: from a fresh folder to a working product with a sample brand, emulated platforms included."""
 
 import asyncio
+import shutil
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -172,6 +174,7 @@ async def _until_ready(house: House) -> None:
 
 def _print_ready(house: House, keys: Keys) -> None:
     config = f"--config {house.config_file}"
+    program = _program()
     click.echo(
         f"""
 林间茶 is open. Everything runs on this machine; Ctrl-C ends it, the data stays.
@@ -182,11 +185,20 @@ def _print_ready(house: House, keys: Keys) -> None:
   API token (admin)            {keys.api_token}
 
   Send a push in another terminal:
-    advisor-gateway campaign schedule {house.folder / "push.yaml"} {config}
-    advisor-gateway campaign status --watch ID {config}
+    {program} campaign schedule {house.folder / "push.yaml"} {config}
+    {program} campaign status --watch ID {config}
   See how it is:
-    advisor-gateway check {config}
+    {program} check {config}
 
   Logs: {house.folder / "gateway.log"}, {house.folder / "emulator.log"}
 """
     )
+
+
+def _program() -> str:
+    """How this program is called from here: by its name where the shell finds it, else by its path."""
+    beside = Path(sys.executable).with_name("advisor-gateway")
+    if shutil.which("advisor-gateway") or not beside.exists():
+        return "advisor-gateway"
+    here = Path.cwd()
+    return str(beside.relative_to(here)) if beside.is_relative_to(here) else str(beside)

@@ -55,11 +55,10 @@ runs = Table(
     # Last recipient handled by the page in hand: freezing and queueing resume behind it.
     Column("cursor", Key, nullable=False, server_default=""),
     Column("recipients", Integer, nullable=False, server_default="0"),
-    Column("leased_until", Millis, nullable=False, server_default="0"),
     Column("started_at", Millis, nullable=False),
     Column("done_at", Millis),
     UniqueConstraint("brand", "campaign_id", "due_at"),
-    Index(None, "state", "leased_until"),
+    Index(None, "state"),
 )
 
 recipients = Table(

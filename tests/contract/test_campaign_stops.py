@@ -141,7 +141,7 @@ async def test_a_pause_waits_for_the_page_at_work_on_another_node(
 
 
 _SOMEBODY_WAITS = text(
-    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 )
 
 

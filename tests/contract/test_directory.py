@@ -480,6 +480,15 @@ async def test_a_column_that_is_not_there_leaves_what_is_known(db: Database, loa
     assert await rows(db, customer_tags, "tag") == []
 
 
+def test_a_page_fits_into_a_body_of_the_api(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    tags = ";".join("签" * 60 for _ in range(50))
+    path.write_text("reference,tags\n" + "".join(f"M{n},{tags}\n" for n in range(100)), encoding="utf-8")
+    pages = list(directory.paged(directory.read_file(path)))
+    assert sum(len(page.rows) for page in pages) == 100
+    assert max(sum(len(cell.encode()) for row in page.rows for cell in row.cells.values()) for page in pages) < 500_000
+
+
 @given(st.text())
 def test_what_is_exported_comes_back_as_it_was(text: str) -> None:
     assert unguard(guard(text)) == text

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from domain.messages import Card, Image, Kind, MediaId, Text
+from domain.ids import MediaId
+from domain.messages import Card, Image, Kind, Text
 from storage.engine import Database
 from storage.errors import Conflict
 from storage.tables.people import identities
@@ -81,7 +82,8 @@ async def test_focus_ends_when_somebody_else_comes_into_it(stage: Stage, other: 
     await stage.writes("bea", "二")
     if other == "a pick":
         await stage.answers(0, "给贝：一")
-        to_bea = next(key for key in await picker(stage) if key.endswith(await stage.conversation("bea")))
+        (bea,) = await at(stage, "bea")
+        to_bea = next(key for key in await picker(stage) if key.endswith(bea))
     await stage.presses(0, f"reply:{await stage.conversation('anna')}")
     match other:
         case "a queue card":
@@ -249,7 +251,7 @@ async def test_four_hundred_answers_among_thirty_customers(sqlite_db: Database, 
     customers = [f"c{number:02}" for number in range(30)]
     for who in customers:
         await stage.bind(who, 0)
-    codes = {}
+    codes: dict[str, str] = {}
     for item in await stage.sent("guide0"):
         if "新顾客" in item.text:
             codes[customers[len(codes)]] = item.text.splitlines()[0].rpartition("#")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -73,6 +74,17 @@ async def test_an_outcome_is_recorded_once(db: Database, clock: FakeClock) -> No
     assert await settle(db, clock, row, ACCEPTED)
     assert not await settle(db, clock, row, Outcome(OutboxState.REFUSED, "too_late"))
     assert (await db.read(states))[row.id] == ("accepted", "")
+
+
+async def test_outcomes_recorded_together_are_told_apart(db: Database, clock: FakeClock) -> None:
+    kept = [(await calling(db, clock, promise(stream=f"s{n}")))[0] for n in range(5)]
+    late, _ = await calling(db, clock, promise(stream="late"))
+    assert await settle(db, clock, late, Outcome(OutboxState.UNKNOWN, "node_lost"))
+    settled = await asyncio.gather(*(settle(db, clock, row, ACCEPTED) for row in (*kept[:3], late, *kept[3:])))
+    assert settled == [True, True, True, False, True, True]
+    found = await db.read(states)
+    assert [found[row.id] for row in kept] == [("accepted", "")] * 5
+    assert found[late.id] == ("unknown", "node_lost")
 
 
 async def test_a_row_that_is_tried_again_holds_its_stream_and_counts_its_calls(db: Database, clock: FakeClock) -> None:

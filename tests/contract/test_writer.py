@@ -135,6 +135,17 @@ async def test_a_failing_unit_rolls_back_its_savepoint_only(db: Database) -> Non
     assert await db.read(stored) == ["a", "b"]
 
 
+async def test_a_unit_that_leaves_a_savepoint_open_fails_alone(db: Database) -> None:
+    def forgetful(tx: Connection) -> None:
+        tx.begin_nested()
+        tx.execute(insert(rows), {"id": "half"})
+
+    answers = await ask_while_held(db, adding("a"), forgetful, adding("b"))
+    assert answers[0] == "a" and answers[2] == "b"
+    assert isinstance(answers[1], RuntimeError)
+    assert await db.read(stored) == ["a", "b"]
+
+
 async def test_a_full_disk_fails_the_whole_group_and_only_that(db: Database) -> None:
     await db.write(adding("before"))
     big = "x" * 200_000

@@ -17,7 +17,7 @@ from console.api.operation import Nothing
 from console.api.operations import OPERATIONS
 from console.app import routes
 from domain.access import Role
-from domain.calls import Outbound, decode_call
+from domain.calls import Outbound, decode_call, encode_call
 from domain.ids import AccountId, BrandId
 from domain.messages import Inbound, Kind, Text
 from domain.people import Brand
@@ -30,10 +30,10 @@ from storage.inbox import Arrival, accept
 from storage.tables.queue import inbox, outbox
 from storage.tables.work import audit
 from tests.clock import FakeClock
-from tests.stage import BRAND, OA, WORLD, Stage
+from tests.stage import BRAND, OA, WORK, Stage
 
 OTHER = Brand(BrandId("other"), "别家", "Asia/Shanghai")
-BOTH = World({BRAND.id: BRAND, OTHER.id: OTHER}, WORLD.accounts)
+BOTH = World({BRAND.id: BRAND, OTHER.id: OTHER}, {OA.id: OA, WORK.id: WORK})
 TEMPLATE = {"name": "新品到店", "body": {"kind": "text", "text": "{{ shop.name }}的新茶到了"}}
 CAMPAIGN = {"name": "春茶", "template": "new", "audience": {"all_bound": True}, "at": "now"}
 
@@ -329,6 +329,27 @@ async def test_an_unknown_send_is_repeated_only_by_decision_and_marked(api: Api)
     assert ("outbox.resend", "token:admin") in deeds
 
 
+async def test_a_repeat_that_needs_two_messages_stays_at_its_place(api: Api) -> None:
+    unknown = await _make_unknown(api)
+    long = Outbound("oZZZ", Text("茶" * 660))
+    row = {"call": json.dumps(encode_call(long), ensure_ascii=False)}
+    await api.stage.db.write(lambda tx: tx.execute(update(outbox).where(outbox.c.id == unknown).values(row)))
+    await api.ask("POST", f"/outbox/{unknown}/decide", {"decision": "resend"})
+    placed = (
+        select(outbox.c.id, outbox.c.call)
+        .where(outbox.c.stream == _stream_of(unknown))
+        .order_by(outbox.c.n, outbox.c.id)
+    )
+    found = await api.stage.db.read(lambda tx: [tuple(row) for row in tx.execute(placed)])
+    at = [one for one, _ in found].index(unknown)
+    texts = [decode_call(json.loads(call)).content.text for _, call in found[at : at + 2]]  # type: ignore[union-attr]
+    assert "".join(texts) == MAYBE_TWICE + "茶" * 660
+
+
+def _stream_of(unknown: str) -> Any:
+    return select(outbox.c.stream).where(outbox.c.id == unknown).scalar_subquery()
+
+
 async def test_an_unknown_send_can_be_given_up(api: Api) -> None:
     unknown = await _make_unknown(api)
     assert (await api.ask("POST", f"/outbox/{unknown}/decide", {"decision": "give_up"}))[1]["state"] == "dead"
@@ -411,7 +432,7 @@ BODIES: set[type[BaseModel]] = {
 }
 
 
-@pytest.mark.parametrize("model", sorted(BODIES, key=lambda model: model.__name__))
+@pytest.mark.parametrize("model", sorted(BODIES, key=str))
 def test_every_body_has_examples_that_hold(model: type[BaseModel]) -> None:
     extra = model.model_config.get("json_schema_extra")
     assert isinstance(extra, dict), f"{model.__name__} has no example"

@@ -214,6 +214,33 @@ async def test_a_failed_apply_leaves_nothing_behind(plant: Plant, clock: FakeClo
     assert plant.channel.texts == ["text 1"]
 
 
+@pytest.mark.parametrize("step", ["read", "write"])
+async def test_a_node_that_stops_hands_its_events_back(
+    plant: Plant, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    await plant.arrives(1)
+    held, never, real = asyncio.Event(), asyncio.Event(), getattr(plant.db, step)
+
+    async def hang(unit: Any) -> Any:
+        if step == "write" and not plant.echo.decided:
+            return await real(unit)
+        result = await real(unit)
+        if held.is_set():
+            return result
+        held.set()
+        await never.wait()
+
+    monkeypatch.setattr(plant.db, step, hang)
+    running = asyncio.create_task(plant.inbox.pump.run())
+    await held.wait()
+    await plant.inbox.pump.stop(0.01)
+    await running
+    row = select(queue.inbox.c.state, queue.inbox.c.attempts)
+    assert tuple(await plant.db.read(lambda tx: tx.execute(row).one())) == (
+        ("queued", 0) if step == "read" else ("done", 1)
+    )
+
+
 # Order
 
 
@@ -464,6 +491,28 @@ async def test_a_platform_that_is_away_is_left_alone_then_asked_once(plant: Plan
     clock.advance(minutes=5)
     await plant.send()
     assert set(await states(plant)) == {OutboxState.ACCEPTED.value}
+
+
+async def test_while_the_probe_is_out_nothing_else_is_called(
+    plant: Plant, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_BEGIN", dict.fromkeys(Traffic, delivery._BEGIN[Traffic.TALK]))
+    await plant.promise(*(say(n, f"o{n}") for n in range(8)), say(9, "p", lane=Lane.PUSH, stream="p"))
+    plant.channel.answers.extend([AWAY] * 8)
+    await plant.sender.pumps[Traffic.TALK].once()
+    clock.advance(minutes=1)
+    gate, before = asyncio.Event(), len(plant.channel.called)
+
+    async def hold(_call: Call) -> None:
+        await gate.wait()
+
+    plant.channel.before = hold
+    probe = asyncio.create_task(plant.sender.pumps[Traffic.TALK].once())
+    await plant.channel.reaches(lambda: len(plant.channel.called) == before + 1)
+    assert await plant.sender.pumps[Traffic.PUSH].once() == 0
+    gate.set()
+    await probe
+    assert await plant.sender.pumps[Traffic.PUSH].once() == 1
 
 
 # Files

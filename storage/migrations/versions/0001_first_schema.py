@@ -365,14 +365,13 @@ def upgrade() -> None:
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('cursor', sa.Text().with_variant(sa.String(collation='C'), 'postgresql'), server_default='', nullable=False),
     sa.Column('recipients', sa.Integer(), server_default='0', nullable=False),
-    sa.Column('leased_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('started_at', sa.BigInteger(), nullable=False),
     sa.Column('done_at', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('brand', 'id', name=op.f('pk_runs')),
     sa.UniqueConstraint('brand', 'campaign_id', 'due_at', name=op.f('uq_runs_brand_campaign_id_due_at'))
     )
     with op.batch_alter_table('runs', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_runs_state_leased_until'), ['state', 'leased_until'], unique=False)
+        batch_op.create_index(batch_op.f('ix_runs_state'), ['state'], unique=False)
 
     op.create_table('scenes',
     sa.Column('brand', sa.Text().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
@@ -449,7 +448,7 @@ def downgrade() -> None:
     op.drop_table('shops')
     op.drop_table('scenes')
     with op.batch_alter_table('runs', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_runs_state_leased_until'))
+        batch_op.drop_index(batch_op.f('ix_runs_state'))
 
     op.drop_table('runs')
     op.drop_table('relations')
