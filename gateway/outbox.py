@@ -130,7 +130,8 @@ class Sender:
         rows = delivery.lease(tx, self.account, traffic, n, at, LEASE_MS)
         crash_point("outbox.before_begin")
         page = _Page(len(rows), [], [])
-        for row in rows:
+        # By person: two nodes that charge the same people must not wait for each other.
+        for row in sorted(rows, key=lambda row: row.recipient):
             admitted = self._gate.admit(tx, row, at)
             if admitted is None:
                 continue
@@ -203,7 +204,10 @@ class Sender:
 
     def _settle_with_alarm(self, tx: Connection, item: Settlement, error: SendError) -> bool:
         (settled,) = settlement.settle(tx, [item])
-        text = f"Account {self.account.id}: a call ended as {item.outcome.state} ({error}). Outbox row {item.row.id}."
+        text = (
+            f"Account {self.account.id}: a call ended as {item.outcome.state} ({error}). "
+            f"`advisor-gateway why {item.row.id}` shows whom it was for."
+        )
         raise_alarm(tx, self.account.brand, f"send_{error.reason}", self.account.id, text, "warning", now(tx))
         return settled
 

@@ -102,4 +102,4 @@ def _bind(work: Work, pending: PendingBinding, advisor: Advisor, conversation: C
     told = work.say("bound.advisor_told", scene=scene.label if scene else "", **about(work, advisor, customer))
     to_advisor(work, advisor, [Text(told)], Lane.TALK, conversation.id, customer)
     for one in waiting:
-        bring(work, advisor, one, customer, conversations.unseen_contents(work.tx, work.brand, one))
+        bring(work, advisor, one, customer, conversations.unseen(work.tx, work.brand, one))

@@ -14,6 +14,7 @@ from services.talk import bring, fits_card, in_short
 from services.tell import mark_pressed, to_advisor, to_customer
 from services.work import Work, about
 from storage import bindings, conversations, hands, people
+from storage.conversations import Unseen
 from storage.errors import Conflict
 from storage.outbox import discard_waiting, release_waiting
 from storage.reachable import reachable
@@ -29,7 +30,7 @@ def send(work: Work, action: Send) -> None:
     people.lock_row(work.tx, work.brand, target.customer_id)
     hands.end_focus(work.tx, work.brand, advisor.id, unless=target.id)
     claimed = _ensure_owner(work, advisor, target)
-    waited = conversations.unseen_contents(work.tx, work.brand, target.id) if claimed else ()
+    waited = conversations.unseen(work.tx, work.brand, target.id) if claimed else ()
     message = conversations.NewMessage(
         conversation_id=target.id,
         author="advisor",
@@ -59,13 +60,13 @@ def _ensure_owner(work: Work, advisor: Advisor, target: Reachable) -> bool:
     return not already_his
 
 
-def _after_claim(work: Work, advisor: Advisor, target: Reachable, waited: Sequence[Content]) -> None:
+def _after_claim(work: Work, advisor: Advisor, target: Reachable, waited: Sequence[Unseen]) -> None:
     people.touch_customer(work.tx, work.brand, target.customer_id)
     names = about(work, advisor, target.customer_id)
     to_advisor(work, advisor, [Text(work.say("claimed.you", **names))], Lane.TALK, target.id, target.customer_id)
     # The card in the queue has shown him her first message, if it is a short one.
-    unseen = waited[1:] if waited and fits_card(waited[0]) else waited
-    bring(work, advisor, target.id, target.customer_id, unseen)
+    unshown = waited[1:] if waited and fits_card(waited[0].content) else waited
+    bring(work, advisor, target.id, target.customer_id, unshown)
     offer_binding(work, advisor, target)
 
 

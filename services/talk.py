@@ -16,11 +16,12 @@ from services.work import Work, about
 from storage.conversations import (
     Kept,
     NewMessage,
+    Unseen,
     keep_message,
     last_in_at,
     start_waiting,
     stop_waiting,
-    unseen_contents,
+    unseen,
 )
 from storage.hands import end_focus
 from storage.outbox import release_waiting, waiting_for_window
@@ -49,7 +50,7 @@ def receive(work: Work, action: Receive) -> None:
     if conversation is None:
         raise LookupError("a customer's message without a conversation")
     wrote_at = last_in_at(work.tx, work.brand, conversation.id)
-    waited = unseen_contents(work.tx, work.brand, conversation.id) if conversation.waiting_since else ()
+    waited = unseen(work.tx, work.brand, conversation.id) if conversation.waiting_since else ()
     advisor = action.decision.advisor
     message = NewMessage(
         conversation_id=conversation.id,
@@ -86,15 +87,16 @@ def relay(
 
 
 def bring(
-    work: Work, advisor: Advisor, conversation: ConversationId, customer: CustomerId, waited: Sequence[Content]
+    work: Work, advisor: Advisor, conversation: ConversationId, customer: CustomerId, waited: Sequence[Unseen]
 ) -> None:
     """Bring what she wrote while nobody had her to the advisor who has her now."""
     if not waited:
         return
     end_focus(work.tx, work.brand, advisor.id, unless=conversation)
     header = work.say("relay.header", **about(work, advisor, customer))
-    contents = [shown for content in waited for shown in relayed(work, header, content)]
-    to_advisor(work, advisor, contents, Lane.TALK, conversation, customer)
+    for message in waited:
+        contents = relayed(work, header, message.content)
+        to_advisor(work, advisor, contents, Lane.TALK, conversation, customer, message.id)
 
 
 def _reply_card(work: Work, header: str, content: Content, conversation: Conversation) -> Card:

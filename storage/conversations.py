@@ -201,14 +201,22 @@ def _of(brand: BrandId, customer: CustomerId) -> ColumnElement[bool]:
     return and_(conversations.c.brand == brand, conversations.c.customer_id == customer)
 
 
-def unseen_contents(tx: Connection, brand: BrandId, conversation: ConversationId) -> Sequence[Content]:
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A message of a customer that no advisor has been brought."""
+
+    id: MessageId
+    content: Content
+
+
+def unseen(tx: Connection, brand: BrandId, conversation: ConversationId) -> Sequence[Unseen]:
     """What the customer wrote while nobody had her: everything since an advisor last answered her or was brought a message."""
     here = and_(messages.c.brand == brand, messages.c.conversation_id == conversation)
     had_her = and_(messages.c.author.in_(("advisor", "customer")), messages.c.advisor_id.is_not(None))
     last = select(func.coalesce(func.max(messages.c.seq), 0)).where(here, had_her).scalar_subquery()
-    unseen = and_(here, messages.c.author == "customer", messages.c.seq > last)
-    rows = tx.execute(select(messages.c.content).where(unseen).order_by(messages.c.seq))
-    return [decode(json.loads(row.content)) for row in rows]
+    since = and_(here, messages.c.author == "customer", messages.c.seq > last)
+    rows = tx.execute(select(messages.c.id, messages.c.content).where(since).order_by(messages.c.seq))
+    return [Unseen(MessageId(row.id), decode(json.loads(row.content))) for row in rows]
 
 
 def last_said(tx: Connection, brand: BrandId, conversation: ConversationId) -> Content | None:

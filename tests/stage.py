@@ -207,12 +207,13 @@ class Stage:
 
 
 def _sent(tx: Connection, to: str) -> list[Sent]:
-    rows = tx.execute(select(outbox).order_by(outbox.c.created_at, outbox.c.n, outbox.c.id)).all()
+    statement = select(outbox).order_by(outbox.c.created_at, outbox.c.n, outbox.c.id)
+    rows = tx.execute(statement.where(outbox.c.recipient == to) if to else statement).all()
     calls: list[tuple[Call, str, str, str]] = [
         (decode_call(json.loads(row.call)), row.account, row.state, row.stream) for row in rows
     ]
     return [
         Sent(account, call.to, call.content, call.persona.name if call.persona else "", state, stream)
         for call, account, state, stream in calls
-        if isinstance(call, Outbound) and (not to or call.to == to)
+        if isinstance(call, Outbound)
     ]

@@ -16,7 +16,7 @@ from services.world import World
 from storage.engine import Database
 from storage.tables.people import advisors, bindings, consents, customers, relations
 from storage.tables.queue import outbox
-from storage.tables.talk import conversations
+from storage.tables.talk import conversations, messages
 from storage.tables.work import alarms
 from tests.clock import FakeClock
 from tests.stage import BRAND, OA, WORK, Stage
@@ -66,6 +66,9 @@ async def test_what_she_wrote_while_waiting_reaches_the_advisor_she_binds(stage:
     await stage.bind("anna", 1)
     told = [item.text for item in await stage.sent("guide1") if not isinstance(item.content, Card)]
     assert [text.splitlines()[-1] for text in told[-2:]] == ["有人吗", "想买茶"]
+    brought = set(await column(stage, outbox, "message_id"))
+    hers = select(messages.c.id).where(messages.c.author == "customer")
+    assert set(await stage.db.read(lambda tx: tx.execute(hers).scalars().all())) <= brought, "`why` can tell"
     assert not await waits(stage)
 
 

@@ -186,6 +186,7 @@ BAD_BODIES = [
     (b'{"name": "a", "name": "b"}', 400, "malformed"),
     (b'{"name": NaN}', 400, "malformed"),
     (b'{"name": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", 400, "malformed"),
+    (b'{"name": ' + b"[" * 20 + b"]" * 20 + b"}", 400, "malformed"),
     (b'{"name": ' + b"9" * 5_000 + b"}", 400, "malformed"),
     (b'{"name": "\\ud800"}', 400, "malformed"),
     (b'{"name": "a\\u0000"}', 400, "malformed"),

@@ -229,6 +229,7 @@ async def test_a_node_that_stops_hands_its_events_back(
             return result
         held.set()
         await never.wait()
+        return None
 
     monkeypatch.setattr(plant.db, step, hang)
     running = asyncio.create_task(plant.inbox.pump.run())

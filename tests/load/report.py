@@ -89,13 +89,14 @@ def show(about: Mapping[str, Any], summaries: Sequence[Summary]) -> None:
     console.print(", ".join(f"{name} {value}" for name, value in about.items()))
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("")
-    for head in ("× bare", "lowest–highest", "CPU × bare", "a second", "p50 ms", "p99 ms", "bursts", "goal"):
+    for head in ("× bare", "lowest–highest", "CPU × bare", "a second", "p50 ms", "p99 ms", "held", "goal"):
         table.add_column(head, justify="right")
     for summary in summaries:
         table.add_row(*_cells(summary))
     console.print(table)
     console.print(
-        "Ratios are what counts; rates are this machine's, now. A burst counts where the bare ones around it agree."
+        "Ratios are what counts; rates are this machine's, now. Held: bursts between two bare ones of one speed. Only they "
+        "count, or all of them where fewer than three held."
     )
 
 
@@ -103,13 +104,13 @@ def _cells(one: Summary) -> list[str]:
     goal = GOALS.get(one.name)
     return [
         one.name,
-        f"{one.ratio:.2f}",
-        f"{one.lowest:.2f}–{one.highest:.2f}" if one.ratio != 1.0 else "",
+        f"{one.ratio:.3f}",
+        f"{one.lowest:.3f}–{one.highest:.3f}" if one.ratio != 1.0 else "",
         f"{one.cpu_ratio:.2f}" if one.cpu_ratio else "-",
         f"{one.rate:,.0f}",
         f"{one.p50_ms:.1f}" if one.p50_ms else "-",
         f"{one.p99_ms:.1f}" if one.p99_ms else "-",
-        f"{one.used} of {one.bursts}",
+        f"{one.held} of {one.bursts}",
         f"{goal.id} {goal.text}: {_standing(one.ratio, goal)}" if goal else "",
     ]
 

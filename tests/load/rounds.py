@@ -13,6 +13,9 @@ from statistics import median
 HELD = 1.25
 """How far apart the bare bursts around another may be, as a ratio, for the machine's speed to have held."""
 
+ENOUGH = 3
+"""Where fewer bursts than this held, all of them are counted, and the report says how few did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -52,7 +55,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The medians of one kind of burst; `used` of `bursts` were counted. `lowest` and `highest` are of the counted ratios."""
+    """The medians of one kind of burst. The speed held in `held` of `bursts`; `lowest` and `highest` are of the counted ratios."""
 
     name: str
     ratio: float
@@ -62,7 +65,7 @@ class Summary:
     rate: float
     p50_ms: float
     p99_ms: float
-    used: int
+    held: int
     bursts: int
 
 
@@ -74,10 +77,9 @@ class Series:
     taken: list[Between] = field(default_factory=list)
 
     def summary(self) -> Summary:
-        """The medians over the bursts during which the speed held, or over all of them when fewer than three did."""
-        counted = [one for one in self.taken if one.held]
-        if len(counted) < 3:
-            counted = self.taken
+        """The medians over the bursts during which the speed held, or over all of them when too few did."""
+        held = [one for one in self.taken if one.held]
+        counted = held if len(held) >= ENOUGH else self.taken
         ratios = [one.ratio for one in counted]
         return Summary(
             name=self.name,
@@ -88,7 +90,7 @@ class Series:
             rate=median(one.burst.rate for one in counted),
             p50_ms=median(one.burst.p50_ms for one in counted),
             p99_ms=median(one.burst.p99_ms for one in counted),
-            used=len(counted),
+            held=len(held),
             bursts=len(self.taken),
         )
 
@@ -105,6 +107,6 @@ def bare_summary(name: str, series: Sequence[Series]) -> Summary:
         rate=median(one.rate for one in every),
         p50_ms=median(one.p50_ms for one in every),
         p99_ms=median(one.p99_ms for one in every),
-        used=len(every),
+        held=len(every),
         bursts=len(every),
     )
