@@ -191,11 +191,15 @@ def states_of_messages(tx: Connection, brand: BrandId, message_ids: Sequence[str
 
 def count_outbox(tx: Connection, brand: BrandId) -> dict[str, int]:
     """How many outbox rows are in each state."""
-    rows = tx.execute(select(outbox.c.state, func.count().label("total")).where(outbox.c.brand == brand).group_by(outbox.c.state))
+    rows = tx.execute(
+        select(outbox.c.state, func.count().label("total")).where(outbox.c.brand == brand).group_by(outbox.c.state)
+    )
     return {row.state: row.total for row in rows}
 
 
 def count_inbox(tx: Connection, brand: BrandId) -> dict[str, int]:
     """How many inbox rows are in each state."""
-    rows = tx.execute(select(inbox.c.state, func.count().label("total")).where(inbox.c.brand == brand).group_by(inbox.c.state))
+    rows = tx.execute(
+        select(inbox.c.state, func.count().label("total")).where(inbox.c.brand == brand).group_by(inbox.c.state)
+    )
     return {row.state: row.total for row in rows}

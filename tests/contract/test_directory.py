@@ -1,17 +1,12 @@
 """Imports: what is wrong is told by line, nothing is half saved, and the same file again changes nothing."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from openpyxl import Workbook
 from sqlalchemy import Connection, select
 
 from domain.calls import Command, decode_call
@@ -20,7 +15,6 @@ from domain.errors import InvalidError
 from domain.ids import AccountId, BrandId, CustomerId
 from domain.people import Account, Brand, Side
 from services import directory
-from services.directory.sheets import guard, unguard
 from services.world import World
 from storage import bindings, people
 from storage.engine import Database
@@ -30,6 +24,7 @@ from storage.tables.people import consents, customer_tags, customers, identities
 from storage.tables.queue import outbox
 from storage.tables.work import audit
 from tests.clock import FakeClock
+from tests.workbooks import workbook
 
 BRAND = BrandId("linjian")
 OA = AccountId("oa")
@@ -299,62 +294,9 @@ async def test_an_import_stays_in_its_brand(db: Database, load: Any, tmp_path: P
     ]
 
 
-FILE_PROBLEMS = [
-    ("customers.csv", b"", "customers.csv:1: empty: the first line must name the columns"),
-    ("customers.csv", b"reference\nM1\0\n", "customers.csv:2: holds a NUL character"),
-    ("customers.csv", b'reference\n"M1\nM2\n', "customers.csv:2: unexpected end of data"),
-    ("customers.csv", b"reference,reference\nM1,M2\n", 'customers.csv:1: the column "reference" is there twice'),
-    ("customers.csv", b"reference\nM1,extra\n", "customers.csv:2: more cells than the heading has columns"),
-    (
-        "customers.csv",
-        "reference,备注\nM1,".encode() + b"\xff\xfe" + "好好好好\n".encode(),
-        "customers.csv:2: not UTF-8",
-    ),
-    ("customers.csv", b"reference\n" + b"M" * 5000 + b"\n", "customers.csv:2: reference: 5,000 characters"),
-    ("customers.csv", ",".join(f"c{n}" for n in range(70)).encode() + b"\n1\n", "customers.csv:1: 70 columns"),
-    ("customers.yaml", b"- a\n", "customers.yaml:1: write table names"),
-    ("customers.yaml", b"customers: [[1]]\n", "customers.yaml:1: customers: a list, but a row"),
-    ("customers.yaml", b"customers: [\n", "customers.yaml:2: this is not YAML"),
-    ("customers.yaml", b"a: &x [1]\nb: *x\n", "customers.yaml:2: "),
-    ("customers.txt", b"reference\n", "customers.txt: cannot be imported"),
-    ("customers.xlsx", b"reference\n", "customers.xlsx: not an XLSX file"),
-]
-
-
-@pytest.mark.parametrize(("name", "content", "expected"), FILE_PROBLEMS, ids=[case[2] for case in FILE_PROBLEMS])
-def test_unreadable_files_say_why(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(InvalidError) as refused:
-        directory.read_file(path)
-    assert refused.value.message.startswith(expected)
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_spreadsheet_programs_are_understood(tmp_path: Path, encoding: str, separator: str) -> None:
-    path = tmp_path / "顾客.csv"
-    text = separator.join(["会员号", "会员姓名"]) + "\r\n" + separator.join(["M1", "周女士"]) + "\r\n"
-    path.write_bytes(text.encode(encoding))
-    (sheet,) = directory.read_file(path)
-    assert [row.cells for row in sheet.rows] == [{"会员号": "M1", "会员姓名": "周女士"}]
-
-
 async def test_chinese_headings_mean_the_same(db: Database, load: Any) -> None:
     await load("顾客.csv", "会员号,会员姓名\nM1,周女士\n")
     assert await rows(db, customers, "reference", "profile_name") == [("M1", "周女士")]
-
-
-def workbook(**sheets: Sequence[Sequence[Any]]) -> bytes:
-    book = Workbook()
-    book.remove(book.active)
-    for name, lines in sheets.items():
-        sheet = book.create_sheet(name)
-        for line in lines:
-            sheet.append(line)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
 
 
 async def test_a_workbook_is_read_sheet_by_sheet(db: Database, load: Any) -> None:
@@ -374,45 +316,6 @@ async def test_workbook_problems_name_the_sheet(problems: Any) -> None:
         "brand.xlsx[customers]:4: consent_at: a binding needs her consent: "
         "fill consent_version and consent_at, or leave advisor empty",
     ]
-
-
-def repacked(content: bytes, **parts: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
-        for item in old.infolist():
-            new.writestr(item, old.read(item))
-        for name, part in parts.items():
-            new.writestr(name.replace("__", "/"), part)
-    return buffer.getvalue()
-
-
-def good() -> bytes:
-    return workbook(customers=[["reference"], ["M1"]])
-
-
-HOSTILE: list[tuple[Callable[[], bytes], str]] = [
-    (lambda: repacked(good(), xl__bomb=b" " * (257 * 1024 * 1024)), "brand.xlsx: unpacks to"),
-    (lambda: repacked(good(), **{"xl__vbaProject.bin": b"x"}), "brand.xlsx: holds macros"),
-    (lambda: repacked(good(), xl__externalLinks__link=b"<x/>"), "brand.xlsx: holds links"),
-    (
-        lambda: repacked(good(), **{"xl__evil.xml": b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'}),
-        "brand.xlsx: xl/evil.xml declares a document type",
-    ),
-    (lambda: good()[:2000], "brand.xlsx: not an XLSX file, or damaged"),
-    (
-        lambda: workbook(customers=[["reference"], [6222021234567890123]]),
-        "brand.xlsx[customers]:2: 6222021234567889920 has more digits than a spreadsheet keeps",
-    ),
-]
-
-
-@pytest.mark.parametrize(("build", "expected"), HOSTILE, ids=[case[1] for case in HOSTILE])
-async def test_hostile_workbooks_are_refused(tmp_path: Path, build: Callable[[], bytes], expected: str) -> None:
-    path = tmp_path / "brand.xlsx"
-    path.write_bytes(build())
-    with pytest.raises(InvalidError) as refused:
-        directory.read_file(path)
-    assert refused.value.message.startswith(expected)
 
 
 async def test_an_import_never_transfers(load: Any, problems: Any) -> None:
@@ -478,29 +381,3 @@ async def test_a_column_that_is_not_there_leaves_what_is_known(db: Database, loa
     assert await rows(db, customer_tags, "tag") == [("会员日",), ("春茶",)]
     await load("customers.csv", "reference,tags\nM001,\n")
     assert await rows(db, customer_tags, "tag") == []
-
-
-def test_a_page_fits_into_a_body_of_the_api(tmp_path: Path) -> None:
-    path = tmp_path / "customers.csv"
-    tags = ";".join("签" * 60 for _ in range(50))
-    path.write_text("reference,tags\n" + "".join(f"M{n},{tags}\n" for n in range(100)), encoding="utf-8")
-    pages = list(directory.paged(directory.read_file(path)))
-    assert sum(len(page.rows) for page in pages) == 100
-    assert max(sum(len(cell.encode()) for row in page.rows for cell in row.cells.values()) for page in pages) < 500_000
-
-
-@given(st.text())
-def test_what_is_exported_comes_back_as_it_was(text: str) -> None:
-    assert unguard(guard(text)) == text
-
-
-@pytest.mark.parametrize(
-    "cell", ['=HYPERLINK("http://x","点我")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "'=1"]
-)
-def test_formulas_are_defused(cell: str) -> None:
-    assert guard(cell) == "'" + cell
-
-
-@pytest.mark.parametrize("cell", ["周女士", "", "'quoted", "3-1", "a=b"])
-def test_plain_cells_stay_as_they_are(cell: str) -> None:
-    assert guard(cell) == cell

@@ -269,7 +269,8 @@ async def test_an_advisor_is_known_by_the_work_app_he_writes_from(quick: Stage) 
     assert len(await quick.sent("anna")) == before, "the other guide0 has no such customer"
     event = replace(quick.written_at_work(0, Text("#A10 hi")), account=second.id)
     await quick.play(event)
-    assert (await quick.last("anna")).persona == "小梅"
+    answer = await quick.last("anna")
+    assert (answer.persona, answer.text) == ("小梅", "hi")
 
 
 async def test_an_account_that_is_no_longer_configured_is_named(quick: Stage) -> None:

@@ -516,6 +516,16 @@ async def test_while_the_probe_is_out_nothing_else_is_called(
     assert await plant.sender.pumps[Traffic.PUSH].once() == 1
 
 
+async def test_a_probe_that_finds_nothing_to_send_is_left_for_the_next_row(plant: Plant, clock: FakeClock) -> None:
+    await plant.promise(*(say(n, f"o{n}") for n in range(5)))
+    plant.channel.answers.extend([Unknown("timeout")] * 5)
+    await plant.send()
+    clock.advance(minutes=1)
+    assert await plant.send() == 0, "five unknown ones, and nothing else"
+    await plant.promise(say(9, "o9"))
+    assert await plant.send() == 1
+
+
 # Files
 
 
