@@ -9,7 +9,7 @@ from services.directory.cells import TABLES, table_name
 from services.directory.sheets import Row, Sheet, read_csv, read_yaml
 from services.directory.workbook import read_xlsx
 
-PAGE_ROWS = 200
+PAGE_ROWS = 100
 PAGE_CHARACTERS = 100_000
 """Keeps a page under the API's limit of a body, whatever its characters."""
 
