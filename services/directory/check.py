@@ -55,12 +55,12 @@ def look_up(tx: Connection, brand: BrandId, rows: Rows) -> Known:
 def check_rows(tx: Connection, world: World, brand: BrandId, rows: Rows, known: Known) -> None:
     """Add to `rows.problems` whatever stands against saving these rows."""
     checker = _Checker(tx, world, brand, rows, known)
-    checker.twice("code", [(row.place, row.code) for row in rows.regions])
-    checker.twice("code", [(row.place, row.code) for row in rows.shops])
-    checker.twice("code", [(row.place, row.code) for row in rows.advisors])
-    checker.twice("work_id", [(row.place, row.work_id) for row in rows.advisors])
-    checker.twice("reference", [(row.place, row.reference) for row in rows.customers])
-    checker.twice("openid", [(row.place, row.openid) for row in rows.customers])
+    checker.twice("code", [(row.place, "", row.code) for row in rows.regions])
+    checker.twice("code", [(row.place, "", row.code) for row in rows.shops])
+    checker.twice("code", [(row.place, "", row.code) for row in rows.advisors])
+    checker.twice("work_id", [(row.place, row.work_account, row.work_id) for row in rows.advisors])
+    checker.twice("reference", [(row.place, "", row.reference) for row in rows.customers])
+    checker.twice("openid", [(row.place, row.account, row.openid) for row in rows.customers])
     for shop in rows.shops:
         checker.exists(shop.place, "region", shop.region, known.regions, [row.code for row in rows.regions])
     for advisor in rows.advisors:
@@ -82,13 +82,13 @@ class _Checker:
     def _fail(self, place: Place, field: str, text: str) -> None:
         self._rows.problems.append(Problem(place, field, text))
 
-    def twice(self, field: str, values: Sequence[tuple[Place, str]]) -> None:
-        """No two rows may have the same value."""
-        first: dict[str, Place] = {}
-        for place, value in values:
-            if value and value in first:
-                self._fail(place, field, f'"{value}" is also in line {first[value].line}')
-            first.setdefault(value, place)
+    def twice(self, field: str, values: Sequence[tuple[Place, str, str]]) -> None:
+        """No two rows may have the same value in the same account."""
+        first: dict[tuple[str, str], Place] = {}
+        for place, account, value in values:
+            if value and (account, value) in first:
+                self._fail(place, field, f'"{value}" is also in line {first[account, value].line}')
+            first.setdefault((account, value), place)
 
     def exists(self, place: Place, field: str, code: str, known: Collection[str], here: Collection[str]) -> None:
         """A region, shop or advisor of that code is known, or comes with this import."""
