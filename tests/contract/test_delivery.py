@@ -185,12 +185,23 @@ async def test_a_block_holds_the_account_until_it_ends(db: Database, clock: Fake
     assert isinstance(await start(db, clock, again), Begun)
 
 
-@pytest.mark.parametrize(("apis", "goes"), [(["send"], True), (["upload", "send"], False), (None, False)])
+@pytest.mark.parametrize(
+    ("scope", "apis", "goes"),
+    [
+        ("upload", ["send"], True),
+        ("upload", ["upload", "send"], False),
+        ("upload", None, False),
+        ("upload", ["a", "b", "c", "d"], False),
+        ("*", ["send"], False),
+        ("*", [], False),
+    ],
+)
 async def test_a_block_of_an_api_holds_what_uses_it(
-    db: Database, clock: FakeClock, apis: list[str] | None, goes: bool
+    db: Database, clock: FakeClock, scope: str, apis: list[str] | None, goes: bool
 ) -> None:
+    """A call that uses more apis than the statement has room for is held by any block."""
     await put(db, promise())
-    await db.write(lambda tx: allowances.block(tx, BRAND, OA.id, "upload", "too often", START + MINUTE))
+    await db.write(lambda tx: allowances.block(tx, BRAND, OA.id, scope, "too often", START + MINUTE))
     (row,) = await take(db, clock)
     assert isinstance(await start(db, clock, row, apis=apis), Begun) is goes
 
