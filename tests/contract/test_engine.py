@@ -178,8 +178,9 @@ async def test_half_of_the_callers_going_away_loses_no_unit(db: Database) -> Non
     for caller in callers[::2]:
         caller.cancel()
     await asyncio.gather(*callers, return_exceptions=True)
+    seen = db.commits
     while len(kept := await db.read(stored)) < len(names):
-        await db.committed_beyond(db.commits)
+        seen = await db.committed_beyond(seen)
     assert kept == names
 
 
