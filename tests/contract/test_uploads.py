@@ -95,7 +95,7 @@ async def test_the_same_content_is_uploaded_once_per_account(desks: Desks, platf
     wanted = [PICTURE, SAME_PICTURE] * 10
     ids = await asyncio.gather(*(desk.platform_id(OA, media_id, platform.upload) for media_id in wanted))
     assert set(ids) == {"id-1"}
-    assert platform.files == [await read(OA.brand, PICTURE)]
+    assert len(platform.files) == 1
     assert await desks().platform_id(OA, PICTURE, platform.upload) == "id-1"
     assert await desk.platform_id(OTHER, PICTURE, platform.upload) == "id-2"
 
