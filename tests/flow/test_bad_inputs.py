@@ -405,3 +405,25 @@ async def test_d45_twice_followed_is_one_customer(house: House) -> None:
         assert (await send(house, as_sent(event)))[0] == 200
     await house.quiet()
     assert await house.customer_count() == 1
+
+
+async def test_d46_d47_contact_events_of_one_second_are_kept_and_nobody_is_invented(house: House) -> None:
+    fields = {"ExternalUserID": "wm1", "UserID": "guide0", "WelcomeCode": "W" * 20}
+    for change in ("add_external_contact", "del_external_contact", "add_external_contact"):
+        event = house.work.event("sys", "change_external_contact", ChangeType=change, **fields)
+        assert (await send(house, Sent(event.target, event.body), "/hooks/work"))[0] == 200
+    await house.quiet()
+    assert await house.inbox_count() == 2, "the same event of the same second is one; another is another"
+    assert await house.inbox_count("parked") == 0
+    assert await house.customer_count() == 0
+    assert not [line for line in await house.ledger(platform="wecom") if "welcome" in line["api"]]
+
+
+async def test_d50_what_an_advisor_types_arrives_as_typed(house: House) -> None:
+    anna = await house.bound(0)
+    await house.writes(anna, "在吗")
+    await house.told(0, lambda message: "在吗" in str(message))
+    typed = "]]></Content><MsgType>x & <b>\"'"
+    await house.answers(0, typed)
+    await house.quiet()
+    assert (await house.texts_to(anna))[-1] == typed
