@@ -47,6 +47,7 @@ class Advisor:
     """A shop guide (导购), the face of the brand for his customers.
 
     `work_account` and `work_id` are where he answers; `persona` is his persona account on the customers' platform, may be empty.
+    `own_id` is his own id where customers write, as far as it is known: nobody becomes his own customer.
     """
 
     id: AdvisorId
@@ -57,6 +58,7 @@ class Advisor:
     work_account: AccountId | None
     work_id: str
     persona: str = ""
+    own_id: str = ""
 
     @property
     def at_work(self) -> bool:

@@ -18,6 +18,8 @@ def run(context: Context) -> Sequence[Action]:
         return _already_bound(context, context.owner, advisor)
     if advisor is None or not advisor.active:
         return [*_left(context, advisor), Say(Phrase("help.customer"))]
+    if advisor.own_id and advisor.own_id == context.inbound.sender:
+        return [*_own_code(context, advisor), Say(Phrase("help.customer"))]
     return [OpenPending(advisor.id, scene.state)]
 
 
@@ -37,6 +39,11 @@ def _unknown(context: Context) -> Sequence[Action]:
     if not state:
         return []
     return [RaiseAlarm("unknown_scene", state, "a scanned code carries a scene that this brand never made")]
+
+
+def _own_code(context: Context, advisor: Advisor) -> Sequence[Action]:
+    text = f"{advisor.name} ({advisor.shop.name}) scanned his own code: refused, nobody is his own customer"
+    return [RaiseAlarm("own_code_scanned", context.inbound.scene, text)]
 
 
 def _left(context: Context, advisor: Advisor | None) -> Sequence[Action]:

@@ -26,8 +26,9 @@ def open_pending(work: Work, action: OpenPending) -> None:
 
 
 def offer_binding(work: Work, advisor: Advisor, target: Reachable) -> None:
-    """After an advisor took a customer from the queue: offer her the binding by consent card, unless one is open."""
-    if bindings.pending(work.tx, work.brand, target.customer_id, work.now):
+    """After an advisor took a customer from the queue: offer her the binding by consent card, unless one is open or it is himself."""
+    himself = conversations.addressee(work.tx, work.brand, target.id).external_id == advisor.own_id
+    if himself or bindings.pending(work.tx, work.brand, target.customer_id, work.now):
         return
     card = _consent_card(work, advisor, target.customer_id, "", "offer_binding")
     message = conversations.NewMessage(target.id, "system", card, work.now, advisor.id)

@@ -64,6 +64,7 @@ class KnownAdvisor:
     work_account: str
     work_id: str
     persona: str
+    own_id: str
     active: bool
 
 
@@ -77,7 +78,9 @@ def advisors_by_code(tx: Connection, brand: BrandId, codes: Collection[str]) -> 
 
 
 def _known_advisor(row: Any) -> KnownAdvisor:
-    return KnownAdvisor(AdvisorId(row.id), row.code, row.work_account or "", row.work_id, row.persona, bool(row.active))
+    return KnownAdvisor(
+        AdvisorId(row.id), row.code, row.work_account or "", row.work_id, row.persona, row.own_id, bool(row.active)
+    )
 
 
 def codes_by_work_id(
@@ -175,7 +178,7 @@ def put_shops(tx: Connection, rows: Sequence[Values]) -> None:
 
 def put_advisors(tx: Connection, rows: Sequence[Values]) -> None:
     """Add advisors, or change those whose code is known."""
-    _put(tx, advisors, rows, ("name", "shop_id", "active", "work_account", "work_id", "persona"))
+    _put(tx, advisors, rows, ("name", "shop_id", "active", "work_account", "work_id", "persona", "own_id"))
 
 
 def _put(tx: Connection, table: Table, rows: Sequence[Values], changing: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ def select_advisor(*more: Any) -> Select[Any]:
         advisors.c.work_account,
         advisors.c.work_id,
         advisors.c.persona,
+        advisors.c.own_id,
         shops.c.id.label("shop_id"),
         shops.c.code.label("shop_code"),
         shops.c.name.label("shop_name"),
@@ -41,6 +42,7 @@ def read_advisor(row: Row[Any]) -> Advisor:
         work_account=AccountId(row.work_account) if row.work_account else None,
         work_id=row.work_id,
         persona=row.persona,
+        own_id=row.own_id,
     )
 
 

@@ -45,6 +45,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("work_id", ("企业微信账号", "工作账号"), required=True),
         Column("work_account", ("工作应用",)),
         Column("persona", ("客服账号",)),
+        Column("own_id", ("本人OpenID",)),
         Column("active", ("在职", "状态")),
     ),
     "customers": (
@@ -220,6 +221,7 @@ def _advisor(cells: _Cells, defaults: Defaults) -> AdvisorRow:
         work_id=cells.platform_id("work_id").casefold(),
         work_account=cells.text("work_account") or defaults.work_account,
         persona=cells.optional("persona"),
+        own_id=cells.optional("own_id"),
         active=cells.flag("active"),
     )
 

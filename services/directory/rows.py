@@ -54,6 +54,7 @@ class AdvisorRow:
     work_id: str
     work_account: str
     persona: str | None
+    own_id: str | None
     active: bool | None
 
 

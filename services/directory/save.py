@@ -69,6 +69,7 @@ def save_advisors(work: Importer, rows: Sequence[AdvisorRow], known: Known) -> N
                 "work_account": row.work_account,
                 "work_id": row.work_id,
                 "persona": _kept(row.persona, before.persona if before else ""),
+                "own_id": _kept(row.own_id, before.own_id if before else ""),
             }
         )
     directory.put_advisors(work.tx, values)

@@ -47,6 +47,8 @@ advisors = Table(
     # Case-folded: WeCom compares member ids without case and answers them in lower case.
     Column("work_id", Text, nullable=False),
     Column("persona", Text, nullable=False, server_default=""),
+    # His own id where customers write: nobody becomes his own customer.
+    Column("own_id", Text, nullable=False, server_default=""),
     Column("next_code", Integer, nullable=False, server_default="0"),
     UniqueConstraint("brand", "code"),
     UniqueConstraint("brand", "work_account", "work_id"),

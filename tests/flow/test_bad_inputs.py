@@ -19,10 +19,12 @@ import pytest
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from sqlalchemy import update
 from yarl import URL
 
 from emulator import xml
 from emulator.crypto import read_key, sign
+from storage.tables.people import advisors
 from tests.driver import Account, Signed
 from tests.house import House
 
@@ -417,6 +419,20 @@ async def test_d46_d47_contact_events_of_one_second_are_kept_and_nobody_is_inven
     assert await house.inbox_count("parked") == 0
     assert await house.customer_count() == 0
     assert not [line for line in await house.ledger(platform="wecom") if "welcome" in line["api"]]
+
+
+async def test_d48_an_advisor_cannot_become_his_own_customer(house: House) -> None:
+    himself = await house.customer()
+    own = update(advisors).where(advisors.c.code == "g0").values(own_id=himself)
+    await house.db.write(lambda tx: tx.execute(own).rowcount)
+    await house.play(f"customers/{himself}/scan?wait=1", scene=house.scenes[0])
+    await house.writes(himself, "同意")
+    await house.answers(0, "#A10 好")
+    await house.quiet()
+    cards = [line for line in await house.ledger(api="message/custom/send", to=himself) if line["msgtype"] == "msgmenu"]
+    assert cards == [], "no consent card, neither by the scan nor by the claim"
+    kinds = {alarm["kind"] for alarm in (await house.api("GET", "/alarms"))["items"]}
+    assert "own_code_scanned" in kinds
 
 
 async def test_d50_what_an_advisor_types_arrives_as_typed(house: House) -> None:

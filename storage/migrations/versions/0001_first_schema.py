@@ -21,6 +21,7 @@ def upgrade() -> None:
     sa.Column('work_account', sa.Text().with_variant(sa.String(collation='C'), 'postgresql'), nullable=True),
     sa.Column('work_id', sa.Text(), nullable=False),
     sa.Column('persona', sa.Text(), server_default='', nullable=False),
+    sa.Column('own_id', sa.Text(), server_default='', nullable=False),
     sa.Column('next_code', sa.Integer(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('brand', 'id', name=op.f('pk_advisors')),
     sa.UniqueConstraint('brand', 'code', name=op.f('uq_advisors_brand_code')),

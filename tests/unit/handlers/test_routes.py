@@ -109,6 +109,8 @@ EXACT = [
     ("scan by a leaver's customer", customer(Kind.SCAN, scene="s-mei", facts=SCANNED, binding=GONE), [OpenPending(MEI.id, "s-mei")]),
     ("menu, her advisor left", customer(Kind.MENU, key="any", binding=GONE), [HELP]),
     ("taps an old card, her advisor left", customer(Kind.MESSAGE, Text("同意"), key=f"consent:{B9}:yes", binding=GONE), [HELP]),
+    ("scan of one's own code", customer(Kind.SCAN, scene="s-mei", facts=Facts(scene=replace(SCENE, advisor=replace(MEI, own_id="person")))),
+     [RaiseAlarm("own_code_scanned", "s-mei", "小梅 (静安店) scanned his own code: refused, nobody is his own customer"), HELP]),
     ("follow by code", customer(Kind.FOLLOW, scene="s-mei", facts=SCANNED), [Followed(), OpenPending(MEI.id, "s-mei")]),
     ("follow without code", customer(Kind.FOLLOW), [Followed(), HELP]),
     ("unfollow", customer(Kind.UNFOLLOW), [Unfollowed()]),
