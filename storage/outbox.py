@@ -118,11 +118,6 @@ def cancel_pushes(
     return _cancel(tx, hers if account is None else and_(hers, outbox.c.account == account), reason, now)
 
 
-def cancel_run(tx: Connection, brand: BrandId, run: RunId, reason: str, now: int) -> int:
-    """Cancel every push of a run that was not called yet; returns how many."""
-    return _cancel(tx, and_(outbox.c.brand == brand, outbox.c.run_id == run), reason, now)
-
-
 def _cancel(tx: Connection, which: Any, reason: str, now: int) -> int:
     uncalled = [state.value for state in OPEN if state is not OutboxState.CALLING]
     statement = (

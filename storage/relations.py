@@ -37,10 +37,3 @@ def _next_number(tx: Connection, brand: BrandId, advisor: AdvisorId) -> int:
     )
     after: int = tx.execute(statement).scalar_one()
     return after - 1
-
-
-def set_remark(tx: Connection, brand: BrandId, advisor: AdvisorId, customer: CustomerId, remark: str) -> None:
-    """Keep the advisor's own name for the customer."""
-    relation(tx, brand, advisor, customer)
-    mine = and_(relations.c.brand == brand, relations.c.advisor_id == advisor, relations.c.customer_id == customer)
-    tx.execute(update(relations).where(mine).values(remark=remark))

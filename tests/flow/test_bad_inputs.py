@@ -26,7 +26,7 @@ from emulator import xml
 from emulator.crypto import read_key, sign
 from storage.tables.people import advisors
 from tests.driver import Account, Signed
-from tests.house import House
+from tests.house import House, text_of
 
 OTHER = Account(receive_id="wx9999999999999999")
 
@@ -426,8 +426,10 @@ async def test_d48_an_advisor_cannot_become_his_own_customer(house: House) -> No
     own = update(advisors).where(advisors.c.code == "g0").values(own_id=himself)
     await house.db.write(lambda tx: tx.execute(own).rowcount)
     await house.play(f"customers/{himself}/scan?wait=1", scene=house.scenes[0])
-    await house.writes(himself, "同意")
+    await house.writes(himself, "有人吗")
+    await house.told(0, lambda message: "有人吗" in str(message))
     await house.answers(0, "#A10 好")
+    await house.shown(himself, lambda message: text_of(message) == "好")
     await house.quiet()
     cards = [line for line in await house.ledger(api="message/custom/send", to=himself) if line["msgtype"] == "msgmenu"]
     assert cards == [], "no consent card, neither by the scan nor by the claim"
